@@ -1,0 +1,190 @@
+package storage
+
+import (
+	"os"
+	"sync"
+	"time"
+)
+
+// What follows opens to the tests what cannot be had from outside: limits that
+// would take real time, and the operating system below the file storage.
+
+const (
+	ClaimLimit  = claimLimit
+	CallLimit   = callLimit
+	MaxInFlight = maxInFlight
+	SweepDelay  = sweepDelay
+	CodeLength  = codeLength
+)
+
+// SetCallLimit changes how long a call of the storage may take.
+func (c *Codes) SetCallLimit(d time.Duration) { c.callLimit = d }
+
+// Keys returns where a code's record and used-marker are.
+func (c *Codes) Keys(code string) (record, marker string) {
+	id, _ := c.identify(code)
+	return id.record, id.marker
+}
+
+// Prefix returns the storage prefix of the issuer.
+func (c *Codes) Prefix() string { return c.prefix }
+
+// Seal seals any plaintext where the code's record belongs.
+func (c *Codes) Seal(code string, plain []byte) []byte {
+	id, _ := c.identify(code)
+	sealed, err := c.ring.Seal([]byte(code), label(c.issuer, id), plain)
+	if err != nil {
+		panic(err)
+	}
+	return sealed
+}
+
+// Unseal opens a stored record.
+func (c *Codes) Unseal(code string, sealed []byte) []byte {
+	id, _ := c.identify(code)
+	plain, _, err := c.ring.Open([]byte(code), label(c.issuer, id), sealed)
+	if err != nil {
+		panic(err)
+	}
+	return plain
+}
+
+// NewCodeAt returns a random code of a bucket.
+func NewCodeAt(t time.Time) string { return newCode(bucketOf(t)) }
+
+// Purge forgets what expired.
+func (s *UsedSet) Purge(now time.Time) { s.purge(now) }
+
+// Noted returns how many buckets are remembered for sweeping.
+func (c *Codes) Noted() int { return len(c.used.noted(c.prefix)) }
+
+// SetLocal decides what the file system is taken for.
+func (c *Codes) SetLocal(local bool, boot string) {
+	f := c.backend.(*fileStore)
+	f.isLocal = func(string) bool { return local }
+	f.bootID = func() string { return boot }
+}
+
+// Traits returns what the file system was found to be.
+func (c *Codes) Traits() (boot string, durable, links bool) {
+	t := c.backend.(*fileStore).traits()
+	return t.boot, t.durable, t.links
+}
+
+// Step is one call of the operating system.
+type Step struct {
+	Op string // "read", "mkdir", "create", "write", "sync", "close", "rename", "link", "remove", "syncdir"
+	N  int    // from 1
+}
+
+// Faults makes calls of the operating system fail.
+type Faults struct {
+	mu     sync.Mutex
+	n      int
+	Before func(Step) error // fails without effect
+	After  func(Step) error // fails after the effect
+	Steps  []Step
+}
+
+// SetFaults puts faults between the file storage and the operating system.
+func (c *Codes) SetFaults(f *Faults) { c.backend.(*fileStore).os = &faulty{f} }
+
+func (f *Faults) around(op string, effect func() error) error {
+	f.mu.Lock()
+	f.n++
+	step := Step{op, f.n}
+	f.Steps = append(f.Steps, step)
+	before, after := f.Before, f.After
+	f.mu.Unlock()
+	if before != nil {
+		if err := before(step); err != nil {
+			return err
+		}
+	}
+	if err := effect(); err != nil {
+		return err
+	}
+	if after != nil {
+		return after(step)
+	}
+	return nil
+}
+
+// Reset forgets the steps and the faults.
+func (f *Faults) Reset() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.n, f.Steps, f.Before, f.After = 0, nil, nil, nil
+}
+
+type faulty struct{ f *Faults }
+
+func (o *faulty) ReadFile(name string) (b []byte, err error) {
+	err = o.f.around("read", func() error { b, err = os.ReadFile(name); return err })
+	return b, err
+}
+
+func (o *faulty) MkdirAll(dir string) error {
+	return o.f.around("mkdir", func() error { return operatingSystem{}.MkdirAll(dir) })
+}
+
+func (o *faulty) Rename(from, to string) error {
+	return o.f.around("rename", func() error { return os.Rename(from, to) })
+}
+
+func (o *faulty) Link(from, to string) error {
+	return o.f.around("link", func() error { return os.Link(from, to) })
+}
+
+func (o *faulty) Remove(name string) error {
+	return o.f.around("remove", func() error { return os.Remove(name) })
+}
+
+func (o *faulty) SyncDir(dir string) error {
+	return o.f.around("syncdir", func() error { return operatingSystem{}.SyncDir(dir) })
+}
+
+func (o *faulty) Create(name string) (made file, err error) {
+	err = o.f.around("create", func() error { made, err = operatingSystem{}.Create(name); return err })
+	if err != nil {
+		return nil, err
+	}
+	return &faultyFile{o.f, made}, nil
+}
+
+type faultyFile struct {
+	f    *Faults
+	file file
+}
+
+func (f *faultyFile) Write(p []byte) (n int, err error) {
+	err = f.f.around("write", func() error { n, err = f.file.Write(p); return err })
+	return n, err
+}
+func (f *faultyFile) Sync() error  { return f.f.around("sync", f.file.Sync) }
+func (f *faultyFile) Close() error { return f.f.around("close", f.file.Close) }
+
+// SetOverwriting makes the operating system take a name that exists.
+func (c *Codes) SetOverwriting(op string) {
+	s := c.backend.(*fileStore)
+	s.os = &overwriting{s.os, op}
+}
+
+type overwriting struct {
+	fileSystem
+	op string
+}
+
+func (o *overwriting) Create(name string) (file, error) {
+	if o.op == "create" {
+		_ = os.Remove(name)
+	}
+	return o.fileSystem.Create(name)
+}
+
+func (o *overwriting) Link(from, to string) error {
+	if o.op == "link" {
+		_ = os.Remove(to)
+	}
+	return o.fileSystem.Link(from, to)
+}

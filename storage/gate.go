@@ -1,0 +1,97 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+)
+
+var errBusy = errors.New("too many storage calls are under way")
+
+// gate bounds how many calls are under way.
+type gate chan struct{}
+
+func newGate(n int) gate { return make(gate, n) }
+
+// noAnswer is why a call was given up: its own deadline, a panic, or a full
+// gate. Nobody below has told of it.
+type noAnswer struct{ cause error }
+
+func (e *noAnswer) Error() string { return e.cause.Error() }
+func (e *noAnswer) Unwrap() error { return e.cause }
+
+// call runs one phase of work within the bounds of c and tells of it where it
+// ends without an answer.
+func call[T any](ctx context.Context, c *Codes, operation string, f func(context.Context) (T, error)) (T, error) {
+	value, err := within(ctx, c.calls, c.callLimit, f)
+	var silent *noAnswer
+	if errors.As(err, &silent) && ctx.Err() == nil { // a client that went away is no failure
+		c.failed(operation, err)
+	}
+	return value, err
+}
+
+// within runs f in a goroutine of its own and waits for it for at most limit:
+// storages may ignore their context, hang or panic. A call that is given up
+// keeps its place in the gate until it returns, and past the gate's bound
+// nothing waits: within fails at once.
+func within[T any](ctx context.Context, g gate, limit time.Duration, f func(context.Context) (T, error)) (T, error) {
+	var none T
+	select {
+	case g <- struct{}{}:
+	default:
+		return none, &noAnswer{errBusy}
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	answers := make(chan answer[T], 1)
+	go func() {
+		defer func() { <-g }()
+		answers <- protected(ctx, f)
+	}()
+	select {
+	case a := <-answers:
+		return a.value, a.err
+	case <-ctx.Done():
+		return none, &noAnswer{ctx.Err()}
+	}
+}
+
+type answer[T any] struct {
+	value T
+	err   error
+}
+
+// protected turns a panic into an error: one in a goroutine would end Caddy
+// with all its sites.
+func protected[T any](ctx context.Context, f func(context.Context) (T, error)) (a answer[T]) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.err = &noAnswer{fmt.Errorf("storage panicked: %v", p)}
+		}
+	}()
+	a.value, a.err = f(ctx)
+	return a
+}
+
+// hiddenKey is an error of a storage whose text does not name the key: it
+// would tell where a live code's record is.
+type hiddenKey struct {
+	text  string
+	cause error
+}
+
+func hideKey(err error, key string) error {
+	name := path.Base(key)
+	if !recordName(name) {
+		return err
+	}
+	text := strings.ReplaceAll(err.Error(), name, "…")
+	return &hiddenKey{text: text, cause: err}
+}
+
+func (e *hiddenKey) Error() string { return e.text }
+func (e *hiddenKey) Unwrap() error { return e.cause }

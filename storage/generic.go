@@ -1,0 +1,118 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+
+	"github.com/caddyserver/certmagic"
+)
+
+// genericStore redeems on any certmagic.Storage, with nothing but its promise
+// that Load returns the last Store.
+type genericStore struct {
+	storage certmagic.Storage
+	failed  func(operation string, err error)
+}
+
+func (s *genericStore) kind() string                  { return genericKind }
+func (s *genericStore) boot() string                  { return "" }
+func (s *genericStore) prepare(context.Context) error { return nil }
+
+func (s *genericStore) load(ctx context.Context, key string) ([]byte, error) {
+	value, err := s.storage.Load(ctx, key)
+	return value, s.failure("load", key, err)
+}
+
+func (s *genericStore) store(ctx context.Context, key string, value []byte) error {
+	return s.failure("store", key, s.storage.Store(ctx, key, value))
+}
+
+// remove deletes a key. Some storages answer that a key that is gone does not
+// exist, although the contract wants no error.
+func (s *genericStore) remove(ctx context.Context, key string) error {
+	err := s.failure("delete", key, s.storage.Delete(ctx, key))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func (s *genericStore) failure(operation, key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	err = hideKey(err, key)
+	if !errors.Is(err, fs.ErrNotExist) {
+		s.failed(operation, err)
+	}
+	return err
+}
+
+// claim lets at most one of any number of callers win, without a lock, a clock
+// or an atomic step of the storage. Let P and Q both win and P's marker be
+// written first. P found its own marker at the end, so that was before Q wrote.
+// P had made sure before that the record is gone, so it was gone before Q
+// wrote, and so before Q looked for it: Q found no record and lost. A pause or
+// an end of the process at any step changes nothing about it. Two callers on
+// two nodes may both lose.
+//
+// Each step is one call of the storage.
+func (s *genericStore) claim(ctx context.Context, t transfer, begin func() bool) (outcome, error) {
+	if !begin() {
+		return unchanged, ctx.Err()
+	}
+	mark := newMark()
+	if err := s.store(ctx, t.to, append(mark, t.sealed...)); err != nil {
+		return uncertain, err
+	}
+	record, err := s.load(ctx, t.from)
+	if errors.Is(err, fs.ErrNotExist) {
+		return lost, nil
+	}
+	if err != nil {
+		return uncertain, err
+	}
+	if !bytes.Equal(record, t.sealed) {
+		return lost, nil
+	}
+	if err := s.remove(ctx, t.from); err != nil {
+		return uncertain, err
+	}
+	return s.confirm(ctx, t, mark)
+}
+
+// confirm makes sure that the record is gone and then that the marker is still
+// ours, in this order.
+func (s *genericStore) confirm(ctx context.Context, t transfer, mark []byte) (outcome, error) {
+	_, err := s.load(ctx, t.from)
+	if err == nil {
+		return lost, nil // the storage did not delete
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return uncertain, err
+	}
+	marker, err := s.load(ctx, t.to)
+	if errors.Is(err, fs.ErrNotExist) {
+		return lost, nil
+	}
+	if err != nil {
+		return uncertain, err
+	}
+	if !bytes.HasPrefix(marker, mark) {
+		return lost, nil
+	}
+	return won, nil
+}
+
+// newMark returns what tells one claim from every other.
+func newMark() []byte {
+	var x [16]byte
+	rand.Read(x[:]) // never fails
+	return hex.AppendEncode(nil, x[:])
+}
+
+var _ backend = (*genericStore)(nil)

@@ -1,0 +1,153 @@
+package storage_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/authentiq/caddy-oidc-token/storage"
+	"github.com/authentiq/caddy-oidc-token/storage/storagetest"
+)
+
+// hang makes calls of these operations wait until release, whatever their
+// context says.
+func hang(memory *storagetest.Memory, ops ...storagetest.Op) (release func()) {
+	free := make(chan struct{})
+	memory.Before(func(_ context.Context, call storagetest.Call) error {
+		for _, op := range ops {
+			if call.Op == op {
+				<-free
+			}
+		}
+		return nil
+	})
+	return func() { close(free); synctest.Wait(); memory.Reset() }
+}
+
+func within(t *testing.T, began time.Time, limit time.Duration) {
+	t.Helper()
+	if took := time.Since(began); took > limit {
+		t.Errorf("it took %s, want at most %s", took, limit)
+	}
+}
+
+func TestStorageThatHangs(t *testing.T) {
+	t.Run("F02 F31 a code that cannot be found in time is not available and stays good", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			memory := storagetest.NewMemory()
+			codes := node(t, memory, nil)
+			code := mint(t, codes, time.Now())
+			release := hang(memory, storagetest.OpLoad)
+			began := time.Now()
+			_, err := codes.Load(t.Context(), code)
+			wantError(t, err, storage.ErrUnavailable)
+			within(t, began, storage.CallLimit)
+			release()
+			wantError(t, redeem(t.Context(), codes, code), nil)
+		})
+	})
+	t.Run("F02 F31 a code that cannot be stored in time is not handed out", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			memory := storagetest.NewMemory()
+			codes := node(t, memory, nil)
+			mint(t, codes, time.Now())
+			release := hang(memory, storagetest.OpStore)
+			defer release()
+			began := time.Now()
+			_, err := codes.Store(t.Context(), record(began))
+			wantError(t, err, storage.ErrUnavailable)
+			within(t, began, storage.CallLimit)
+		})
+	})
+	for _, op := range []storagetest.Op{storagetest.OpStore, storagetest.OpLoad, storagetest.OpDelete} {
+		t.Run("F02 F19 a claim that hangs is spent after its deadline: "+string(op), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				memory := storagetest.NewMemory()
+				codes := node(t, memory, nil)
+				found := load(t, codes, mint(t, codes, time.Now()))
+				release := hang(memory, op)
+				began := time.Now()
+				wantError(t, codes.Redeem(t.Context(), found), storage.ErrUncertain)
+				within(t, began, storage.CallLimit)
+				release()
+				wantError(t, codes.Redeem(t.Context(), found), storage.ErrUsed)
+			})
+		})
+	}
+	t.Run("F48 past the bound requests are refused at once, and served when it is over", func(t *testing.T) {
+		synctest.Test(t, testShedding)
+	})
+	t.Run("F48 a claim that finds no place leaves the code good", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			memory := storagetest.NewMemory()
+			codes := node(t, memory, nil)
+			now := time.Now()
+			code, other := mint(t, codes, now), mint(t, codes, now)
+			found := load(t, codes, code)
+			release := hang(memory, storagetest.OpLoad)
+			for range storage.MaxInFlight {
+				go codes.Load(t.Context(), other)
+			}
+			synctest.Wait()
+			wantError(t, codes.Redeem(t.Context(), found), storage.ErrUnavailable)
+			release()
+			wantError(t, codes.Redeem(t.Context(), found), nil)
+		})
+	})
+}
+
+func testShedding(t *testing.T) {
+	memory := storagetest.NewMemory()
+	codes := node(t, memory, nil)
+	code := mint(t, codes, time.Now())
+	release := hang(memory, storagetest.OpLoad)
+	var requests sync.WaitGroup
+	for range storage.MaxInFlight {
+		requests.Go(func() {
+			_, err := codes.Load(t.Context(), code)
+			wantError(t, err, storage.ErrUnavailable)
+		})
+	}
+	synctest.Wait()
+	began := time.Now()
+	_, err := codes.Load(t.Context(), code)
+	wantError(t, err, storage.ErrUnavailable)
+	within(t, began, 0)
+	requests.Wait()
+	// They gave up, but their calls are still under way.
+	_, err = codes.Load(t.Context(), code)
+	wantError(t, err, storage.ErrUnavailable)
+	if n := memory.Count(storagetest.OpLoad); n > storage.MaxInFlight+10 {
+		t.Errorf("%d calls of the storage", n)
+	}
+	release()
+	load(t, codes, code)
+}
+
+func TestClaimThatNeverBegan(t *testing.T) {
+	t.Run("F02 a folder that hangs before the link leaves the code good, and is not linked to later", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c := &clock{t: time.Now()}
+			codes, faults := fileNode(t, t.TempDir(), c, true, boot)
+			found := load(t, codes, mint(t, codes, c.Now()))
+			free := make(chan struct{})
+			faults.Reset()
+			faults.Before = func(s storage.Step) error {
+				if s.Op == "mkdir" {
+					<-free
+				}
+				return nil
+			}
+			wantError(t, codes.Redeem(t.Context(), found), storage.ErrUnavailable)
+			close(free)
+			synctest.Wait()
+			if n := count(faults, "link", "remove"); n != 0 {
+				t.Errorf("%d writes after the claim was given up", n)
+			}
+			faults.Reset()
+			wantError(t, codes.Redeem(t.Context(), found), nil)
+		})
+	})
+}

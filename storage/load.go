@@ -1,0 +1,60 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// Load finds and opens a code (steps 0 to 3 of the redemption). It writes
+// nothing of the code's. Errors: ErrUnknown (also for a code that is not
+// WellFormed), ErrUsed, ErrExpired, ErrNotYetValid, ErrBoot, ErrClaimKind,
+// ErrCorrupt, ErrUnavailable, ErrRefused.
+func (c *Codes) Load(ctx context.Context, code string) (*Code, error) {
+	id, ok := c.identify(code)
+	if !ok {
+		return nil, ErrUnknown
+	}
+	if c.used.has(id) {
+		return nil, ErrUsed
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.callLimit)
+	defer cancel()
+	if err := c.ready(ctx); err != nil {
+		return nil, err
+	}
+	sealed, err := call(ctx, c, "load", func(ctx context.Context) ([]byte, error) {
+		return c.find(ctx, id)
+	})
+	if errors.Is(err, ErrUnknown) || errors.Is(err, ErrUsed) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("loading authorization code: %w: %w", ErrUnavailable, err)
+	}
+	return c.open(code, id, sealed)
+}
+
+// find loads the record of a code that was not used. It goes by Load alone:
+// Exists cannot tell an absent key from a storage that fails.
+func (c *Codes) find(ctx context.Context, id identity) ([]byte, error) {
+	// Whatever the marker contains: that it is there says that the code was
+	// used. It comes first, because a claim writes it before it removes the
+	// record.
+	_, err := c.backend.load(ctx, id.marker)
+	if err == nil {
+		return nil, ErrUsed
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	sealed, err := c.backend.load(ctx, id.record)
+	if errors.Is(err, fs.ErrNotExist) {
+		if c.used.has(id) { // claimed since we looked
+			return nil, ErrUsed
+		}
+		return nil, ErrUnknown
+	}
+	return sealed, err
+}

@@ -1,0 +1,145 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"sync/atomic"
+)
+
+// probe is the state of a storage's examination. A wrong answer stands for
+// good; where there was no answer the next request asks again.
+type probe struct {
+	passed  atomic.Bool
+	mu      sync.Mutex // guards running
+	running *examination
+}
+
+// examination is one run of the probe, shared by all who wait for it.
+type examination struct {
+	done chan struct{} // closed when err is set
+	err  error
+}
+
+// ready examines the storage before it is first used, rather than at load: a
+// config is also loaded to validate it, and a storage that is down must not
+// take other sites with it. Errors: ErrRefused, ErrUnavailable.
+func (c *Codes) ready(ctx context.Context) error {
+	if c.probe.passed.Load() {
+		return nil
+	}
+	e := c.examination(context.WithoutCancel(ctx))
+	select {
+	case <-e.done:
+		return e.err
+	case <-ctx.Done():
+		return fmt.Errorf("probing storage: %w: %w", ErrUnavailable, ctx.Err())
+	}
+}
+
+// examination returns the one under way, or the one that refused the storage,
+// or begins another.
+func (c *Codes) examination(ctx context.Context) *examination {
+	c.probe.mu.Lock()
+	defer c.probe.mu.Unlock()
+	if c.probe.running == nil {
+		c.probe.running = &examination{done: make(chan struct{})}
+		go c.examine(ctx, c.probe.running)
+	}
+	return c.probe.running
+}
+
+func (c *Codes) examine(ctx context.Context, e *examination) {
+	_, err := call(ctx, c, "probe", func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, examineBackend(ctx, c.backend)
+	})
+	if err != nil {
+		c.failed("probe", err)
+	}
+	c.probe.mu.Lock()
+	defer c.probe.mu.Unlock()
+	switch {
+	case err == nil:
+		c.probe.passed.Store(true)
+	case errors.Is(err, ErrRefused):
+		e.err = err
+	default:
+		e.err = fmt.Errorf("probing storage: %w: %w", ErrUnavailable, err)
+		c.probe.running = nil
+	}
+	close(e.done)
+}
+
+// examineBackend asks of the storage what the redemption of a code asks of it,
+// with bytes that are not text, as sealed records are not.
+func examineBackend(ctx context.Context, b backend) error {
+	var random [48]byte
+	rand.Read(random[:]) // never fails
+	key := "oidc_token/probe/" + hex.EncodeToString(random[:16])
+	first := append([]byte{0, 0xff, '\n', 0x80}, random[:]...)
+	second := append([]byte{0xfe, 0, '\r', 0xc0, 0xaf}, random[16:]...)
+	if err := examineKey(ctx, b, key, first, second); err != nil {
+		_ = b.remove(ctx, key) // the storage is at fault already
+		return err
+	}
+	return b.prepare(ctx)
+}
+
+func examineKey(ctx context.Context, b backend, key string, first, second []byte) error {
+	if err := examineStore(ctx, b, key, first, "it does not return what was stored"); err != nil {
+		return err
+	}
+	if err := examineStore(ctx, b, key, second, "it does not return what was stored last"); err != nil {
+		return err
+	}
+	if err := b.remove(ctx, key); err != nil {
+		return err
+	}
+	_, err := b.load(ctx, key)
+	if err == nil {
+		return refusal(b, "it returns what was deleted")
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func examineStore(ctx context.Context, b backend, key string, value []byte, fault string) error {
+	if err := b.store(ctx, key, value); err != nil {
+		return err
+	}
+	got, err := b.load(ctx, key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return refusal(b, fault)
+	}
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(got, value) {
+		return refusal(b, fault)
+	}
+	return nil
+}
+
+func refusal(b backend, reason string) error {
+	return fmt.Errorf("%w: %s: %s", ErrRefused, typeName(b), reason)
+}
+
+// typeName is what an operator calls the storage.
+func typeName(b backend) string {
+	switch s := b.(type) {
+	case *fileStore:
+		return fmt.Sprintf("%T", s.files)
+	case *claimerStore:
+		return fmt.Sprintf("%T", s.storage)
+	case *genericStore:
+		return fmt.Sprintf("%T", s.storage)
+	}
+	return fmt.Sprintf("%T", b)
+}
