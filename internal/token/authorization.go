@@ -1,0 +1,31 @@
+package token
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Authorization is what every grant ends in and what Issue turns into tokens.
+type Authorization struct {
+	ClientID          string   // Required.
+	Subject           string   // Required.
+	Scope             []string // granted scope; openid asks for an ID token
+	Nonce             string
+	AuthTime          time.Time // zero: not known
+	ACR               string
+	AMR               []string
+	Claims            map[string]json.RawMessage // of the ID token: user claims
+	AccessTokenClaims map[string]json.RawMessage // of the access token
+	Audience          []string                   // of the access token; empty: the issuer
+	IDTokenAlgorithm  Algorithm                  // of the ID token; empty: the issuer's
+	TokenID           string                     // Required: jti of the access token
+}
+
+// authTime is the auth_time claim: nil, so absent, where it is not known.
+func (a *Authorization) authTime() *int64 {
+	if a.AuthTime.IsZero() {
+		return nil
+	}
+	t := a.AuthTime.Unix()
+	return &t
+}

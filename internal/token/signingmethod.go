@@ -1,0 +1,123 @@
+package token
+
+import (
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
+	"errors"
+	"fmt"
+
+	"github.com/golang-jwt/jwt/v5"
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// signingMethod signs with any crypto.Signer. golang-jwt's own RSA and ECDSA
+// methods want the private key itself, which a hardware key does not give, and
+// its ES256 spends as long on big integers as on the curve.
+type signingMethod Algorithm
+
+// Alg is the name in the JOSE header.
+func (m signingMethod) Alg() string { return string(m) }
+
+// Sign returns the JWS signature of signingString (RFC 7518 §3.3–3.5, RFC 8037
+// §3.1). key is a crypto.Signer.
+func (m signingMethod) Sign(signingString string, key any) ([]byte, error) {
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, jwt.ErrInvalidKeyType
+	}
+	alg := Algorithm(m)
+	switch {
+	case !alg.Known():
+		return nil, fmt.Errorf("signing algorithm %q is not known", string(m))
+	case alg == EdDSA:
+		return signEdDSA(signer, signingString)
+	case alg.RSA():
+		return signer.Sign(rand.Reader, alg.digest(signingString), alg.rsaOptions())
+	default:
+		der, err := signer.Sign(rand.Reader, alg.digest(signingString), alg.hash())
+		if err != nil {
+			return nil, err
+		}
+		return rawSignature(der, (alg.curve().Params().BitSize+7)/8)
+	}
+}
+
+// Verify is golang-jwt's own. Nothing on the request path calls it.
+func (m signingMethod) Verify(signingString string, sig []byte, key any) error {
+	method := jwt.GetSigningMethod(string(m))
+	if method == nil {
+		return jwt.ErrTokenUnverifiable
+	}
+	return method.Verify(signingString, sig, key)
+}
+
+func signEdDSA(signer crypto.Signer, message string) ([]byte, error) {
+	sig, err := signer.Sign(rand.Reader, []byte(message), crypto.Hash(0))
+	if err == nil && len(sig) != ed25519.SignatureSize {
+		err = errSignature
+	}
+	return sig, err
+}
+
+// rsaOptions: RFC 7518 §3.5 wants a salt as long as the hash.
+func (a Algorithm) rsaOptions() crypto.SignerOpts {
+	if a[0] == 'P' {
+		return &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: a.hash()}
+	}
+	return a.hash()
+}
+
+var errSignature = errors.New("the key returned a malformed signature")
+
+// rawSignature turns ECDSA's ASN.1 SEQUENCE { r, s } into R ‖ S, each with the
+// full length of the curve's field (RFC 7518 §3.4), leading zeros included.
+func rawSignature(der []byte, size int) ([]byte, error) {
+	var seq cryptobyte.String
+	var r, s []byte
+	input := cryptobyte.String(der)
+	if !input.ReadASN1(&seq, asn1.SEQUENCE) || !input.Empty() ||
+		!seq.ReadASN1Integer(&r) || !seq.ReadASN1Integer(&s) || !seq.Empty() ||
+		len(r) > size || len(s) > size {
+		return nil, errSignature
+	}
+	sig := make([]byte, 2*size)
+	copy(sig[size-len(r):], r)
+	copy(sig[2*size-len(s):], s)
+	return sig, nil
+}
+
+func (a Algorithm) digest(message string) []byte {
+	h := a.hash().New()
+	h.Write([]byte(message))
+	return h.Sum(nil)
+}
+
+// sign returns the JWS Compact Serialization (RFC 7515 §3.1) of claims. kid is
+// always there; jwk, jku, x5u and x5c never are, so that no verifier is led to
+// trust a key for standing in the token it checks.
+func (k *Key) sign(typ string, claims []byte) (string, error) {
+	header, err := encodeJSON(struct {
+		Algorithm Algorithm `json:"alg"`
+		KeyID     string    `json:"kid"`
+		Type      string    `json:"typ"`
+	}{k.Algorithm, k.ID, typ})
+	if err != nil {
+		return "", err
+	}
+	b64 := base64.RawURLEncoding
+	jws := make([]byte, 0, b64.EncodedLen(len(header))+b64.EncodedLen(len(claims))+2+b64.EncodedLen(512))
+	jws = append(b64.AppendEncode(jws, header), '.')
+	jws = b64.AppendEncode(jws, claims)
+	sig, err := signingMethod(k.Algorithm).Sign(string(jws), k.Signer)
+	if err != nil {
+		return "", fmt.Errorf("signing with %s key %s: %w", string(k.Algorithm), k.ID, err)
+	}
+	return string(b64.AppendEncode(append(jws, '.'), sig)), nil
+}
+
+// Interface guard.
+var _ jwt.SigningMethod = signingMethod("")
