@@ -1,0 +1,150 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/authentiq/caddy-oidc-token/internal/token"
+)
+
+const (
+	refreshInterval = 30 * time.Second
+	writeTimeout    = 30 * time.Second
+	awaitFor        = time.Hour // that a stored key, if no key is listed, keeps others from being made
+)
+
+const remedy = "add the key they are sealed with after the first in encryption_key, restore them from a backup, " +
+	"or replace every signing key with: caddy oidc-token rotate-key --drop-old"
+
+// Run creates missing keys, follows storage, rotates and retires until ctx is
+// done. The request path never writes: until Run has read the set for the
+// first time SigningKey and JWKS wait for it, bounded by their context.
+func (a *Automatic) Run(ctx context.Context) {
+	retry, said := time.Second, ""
+	for ctx.Err() == nil {
+		err := a.maintain(ctx)
+		if ctx.Err() == nil {
+			said = a.say(err, said)
+		}
+		a.attempt.Do(func() { close(a.attempted) })
+		// The jitter keeps nodes that started together from asking together.
+		wait := refreshInterval + rand.N(refreshInterval/3) - refreshInterval/6
+		if err != nil && a.current.Load() == nil {
+			wait, retry = retry, min(2*retry, refreshInterval)
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+		}
+	}
+}
+
+// say logs an error when it is another than the one said before.
+func (a *Automatic) say(err error, said string) string {
+	a.explain(err)
+	switch {
+	case err == nil && said != "":
+		a.logger.Info("signing keys are maintained again")
+	case err == nil:
+	case err.Error() != said:
+		a.logger.Error("maintaining the signing keys failed", "error", err)
+	}
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// maintain does once what Run does over and over.
+func (a *Automatic) maintain(ctx context.Context) (err error) {
+	defer recovered(&err)
+	if err := a.beginWriting(ctx); err != nil {
+		return err
+	}
+	defer a.endWriting()
+	found, err := a.refresh(ctx)
+	if err != nil {
+		return err
+	}
+	a.report(found)
+	due, held := a.due(found)
+	if len(due) > 0 {
+		err = a.createDue(ctx)
+	}
+	err = errors.Join(held, err)
+	if current := a.current.Load(); current != nil {
+		a.reseal(ctx, current)
+		a.purge(ctx, current)
+	}
+	return err
+}
+
+// due returns the keys to make. As long as a record does not open only the
+// successors of keys that do are made: anything else could be a new identity
+// beside one that only lacks its encryption key. The error says what is held
+// back and why.
+func (a *Automatic) due(found *snapshot) ([]creation, error) {
+	now := a.now()
+	due := a.schedule.due(found.records, a.making(), now)
+	wanted := len(due)
+	if len(found.records) > 0 || now.Sub(a.storedAt) > awaitFor {
+		a.storedAt = time.Time{}
+	}
+	if !a.storedAt.IsZero() && wanted > 0 {
+		return nil, errors.New("the storage does not list the signing key that it stored")
+	}
+	if len(found.unopened) > 0 {
+		due = slices.DeleteFunc(due, func(c creation) bool { return !c.rotation })
+	}
+	if len(due) < wanted {
+		return due, fmt.Errorf("no signing key is made while %d in storage do not open: %s", len(found.unopened), remedy)
+	}
+	return due, nil
+}
+
+// making lists the algorithms in the order their keys are made in.
+func (a *Automatic) making() []token.Algorithm {
+	algs := slices.Clone(a.algorithms)
+	slices.SortStableFunc(algs, func(x, y token.Algorithm) int {
+		switch a.schedule.defaultAlgorithm {
+		case y:
+			return 1
+		case x:
+			return -1
+		}
+		return 0
+	})
+	return algs
+}
+
+// report logs which records do not open, once for each change.
+func (a *Automatic) report(found *snapshot) {
+	keys := slices.Sorted(maps.Keys(found.unopened))
+	said := strings.Join(keys, "\n")
+	if said == a.reported {
+		return
+	}
+	a.reported = said
+	for _, key := range keys {
+		a.logger.Error("signing key in storage does not open", "key", key, "error", found.unopened[key], "remedy", remedy)
+	}
+}
+
+func (a *Automatic) beginWriting(ctx context.Context) error {
+	select {
+	case a.writing <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (a *Automatic) endWriting() { <-a.writing }

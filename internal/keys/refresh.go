@@ -1,0 +1,210 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+)
+
+const (
+	readTimeout = 10 * time.Second // of one reading of the storage
+	pathTimeout = 2 * time.Second  // that a request waits for one
+)
+
+// snapshot is what one reading of the storage found. Immutable.
+type snapshot struct {
+	began    time.Time
+	records  []*record // by storage key
+	unopened map[string]error
+}
+
+func (s *snapshot) find(storageKey string) *record {
+	if s == nil {
+		return nil
+	}
+	i, ok := slices.BinarySearchFunc(s.records, storageKey, func(r *record, key string) int {
+		switch {
+		case r.storageKey < key:
+			return -1
+		case r.storageKey > key:
+			return 1
+		}
+		return 0
+	})
+	if !ok {
+		return nil
+	}
+	return s.records[i]
+}
+
+func (s *snapshot) young(now time.Time) bool {
+	return slices.ContainsFunc(s.records, func(r *record) bool { return r.young(now) })
+}
+
+// age returns how long ago the reading began. A clock that was set back makes
+// it endlessly old.
+func (s *snapshot) age(now time.Time) time.Duration {
+	if age := now.Sub(s.began); age >= 0 {
+		return age
+	}
+	return 1<<63 - 1
+}
+
+// reading is one reading of the storage and those who wait for it.
+type reading struct {
+	done  chan struct{}
+	found *snapshot
+	err   error
+}
+
+// refresh returns what a reading found that began after the call did. There is
+// one reading at a time and at most one more to come, which all callers in the
+// meantime share: a storage that hangs costs one goroutine, not one a request.
+func (a *Automatic) refresh(ctx context.Context) (*snapshot, error) {
+	a.mu.Lock()
+	r := a.next
+	if r == nil {
+		r = &reading{done: make(chan struct{})}
+		if a.busy {
+			a.next = r
+		} else {
+			a.busy = true
+			go a.readings(r)
+		}
+	}
+	a.mu.Unlock()
+	select {
+	case <-r.done:
+		return r.found, r.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("reading signing keys: %w", context.Cause(ctx))
+	}
+}
+
+// readings does r and what came to be asked for meanwhile.
+func (a *Automatic) readings(r *reading) {
+	for r != nil {
+		r.found, r.err = a.read()
+		if r.err != nil {
+			a.failed(r.err)
+		}
+		close(r.done)
+		a.mu.Lock()
+		r, a.next = a.next, nil
+		a.busy = r != nil
+		a.mu.Unlock()
+	}
+}
+
+func (a *Automatic) failed(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.failedAt, a.lastErr = a.now(), err
+}
+
+// explain keeps err as the reason why there are no keys.
+func (a *Automatic) explain(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.lastErr = err
+}
+
+// failure returns the last failed reading and whether it was just now.
+func (a *Automatic) failure(now time.Time) (err error, recent bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	since := now.Sub(a.failedAt)
+	return a.lastErr, !a.failedAt.IsZero() && since >= 0 && since < time.Second
+}
+
+// read reads the storage once and makes what it finds the current set. What was
+// read before is not read again: records never change. Only what was read back
+// is ever used, also of what this process stored itself.
+func (a *Automatic) read() (found *snapshot, err error) {
+	defer recovered(&err)
+	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
+	defer cancel()
+	before := a.current.Load()
+	found = &snapshot{began: a.now(), unopened: map[string]error{}}
+	keys, err := a.list(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing signing keys: %w", err)
+	}
+	for _, key := range keys {
+		r := before.find(key)
+		if r == nil {
+			r, err = a.load(ctx, key, before == nil)
+		}
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // deleted since it was listed
+		case errors.Is(err, errRecord):
+			found.unopened[key] = err
+		case err != nil:
+			return nil, fmt.Errorf("loading a signing key: %w", err)
+		default:
+			found.records = append(found.records, r)
+		}
+		err = nil
+	}
+	if len(found.records) > 0 {
+		a.current.Store(found)
+	} else if before != nil {
+		// Keys are deleted only when others are there. A new identity because a
+		// storage was emptied or answers nonsense would be worse than the old one.
+		return nil, errors.New("every signing key has disappeared from storage; restore them, or restart to begin with new ones")
+	}
+	return found, nil
+}
+
+// list returns the places of keys. Some storages list nothing without, others
+// fail with recursion, so a second look decides only where the first is empty.
+func (a *Automatic) list(ctx context.Context) ([]string, error) {
+	listed, err := a.storage.List(ctx, a.vault.prefix, false)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	keys := a.places(listed)
+	if len(keys) == 0 {
+		listed, err := a.storage.List(ctx, a.vault.prefix, true)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err == nil {
+			keys = a.places(listed)
+		}
+	}
+	return keys, nil
+}
+
+func (a *Automatic) places(listed []string) []string {
+	keys := slices.DeleteFunc(slices.Clone(listed), func(key string) bool { return !a.vault.wellFormed(key) })
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+func (a *Automatic) load(ctx context.Context, storageKey string, firstReading bool) (*record, error) {
+	data, err := a.storage.Load(ctx, storageKey)
+	if err != nil {
+		return nil, err
+	}
+	r, err := a.vault.open(storageKey, data)
+	if err != nil {
+		return nil, err
+	}
+	r.seenAt = a.now()
+	if firstReading && !r.young(r.seenAt) {
+		r.seenAt = r.createdAt // settled long before this process began
+	}
+	return r, nil
+}
+
+// recovered turns a storage's panic into an error: in a goroutine of our own it
+// would end the server.
+func recovered(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("storage panicked: %v", r)
+	}
+}

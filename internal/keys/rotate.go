@@ -1,0 +1,94 @@
+package keys
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Rotate makes a new key for every algorithm now; it signs 10 s later, when
+// every node publishes it. dropOld also withdraws the old ones at once, from
+// this node now and from others when they next read the storage (after 35 s at
+// most), and is the way out where they no longer open: tokens they signed no
+// longer verify.
+func (a *Automatic) Rotate(ctx context.Context, dropOld bool) (states []State, err error) {
+	defer recovered(&err)
+	if err := a.beginWriting(ctx); err != nil {
+		return nil, err
+	}
+	defer a.endWriting()
+	unlock, err := a.lock(ctx)
+	if err != nil {
+		a.logger.Warn("rotating the signing keys without the storage's lock", "error", err)
+	} else {
+		defer unlock()
+	}
+	made, err := a.replace(ctx, dropOld)
+	if err != nil {
+		return nil, err
+	}
+	if dropOld {
+		if err := a.dropOthers(ctx, made); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.confirm(ctx, made); err != nil {
+		return nil, err
+	}
+	return a.States(), nil
+}
+
+// replace makes a key for every algorithm.
+func (a *Automatic) replace(ctx context.Context, dropOld bool) (made []*record, err error) {
+	delay := time.Duration(0)
+	if !dropOld {
+		found, err := a.refresh(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if len(found.unopened) > 0 {
+			return nil, fmt.Errorf("%d signing keys in storage do not open: %s", len(found.unopened), remedy)
+		}
+		if len(found.records) > 0 {
+			delay = settle
+		}
+	}
+	for _, alg := range a.algorithms {
+		r, err := a.create(ctx, creation{alg: alg, delay: delay})
+		if err != nil {
+			return nil, err
+		}
+		made = append(made, r)
+	}
+	return made, nil
+}
+
+// dropOthers deletes every key that is not among kept and looks whether it is
+// gone. It lists the storage itself: a record that cannot even be loaded must
+// go, too.
+func (a *Automatic) dropOthers(ctx context.Context, kept []*record) error {
+	old, err := a.list(ctx)
+	if err != nil {
+		return fmt.Errorf("listing signing keys: %w", err)
+	}
+	old = slices.DeleteFunc(old, func(key string) bool {
+		return slices.ContainsFunc(kept, func(r *record) bool { return r.storageKey == key })
+	})
+	for _, key := range old {
+		if err := a.delete(ctx, key); err != nil {
+			return fmt.Errorf("deleting an old signing key, which stays published until it is gone: %w", err)
+		}
+		a.logger.Warn("signing key dropped", "key", key)
+	}
+	left, err := a.list(ctx)
+	if err != nil {
+		return fmt.Errorf("listing signing keys: %w", err)
+	}
+	for _, key := range old {
+		if slices.Contains(left, key) {
+			return fmt.Errorf("the storage did not delete %s, which stays published until it is gone", key)
+		}
+	}
+	return nil
+}
