@@ -1,0 +1,154 @@
+// Package oauth is the token endpoint as RFC 6749 describes it: request,
+// client authentication, grants, PKCE and errors. Its steps return values or
+// errors; none writes a response or a log line.
+package oauth
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/authentiq/caddy-oidc-token/internal/token"
+	"github.com/authentiq/caddy-oidc-token/storage"
+)
+
+// Codes is the part of storage.Codes that the endpoint needs.
+type Codes interface {
+	Load(ctx context.Context, code string) (*storage.Code, error)
+	Redeem(ctx context.Context, code *storage.Code) error
+}
+
+// Endpoint is one issuer's token endpoint. Immutable after construction, safe
+// for concurrent use.
+type Endpoint struct {
+	Issuer   string
+	Clients  *Clients
+	Codes    Codes
+	Tokens   *token.Issuer
+	Throttle *Throttle // nil: the process-wide one
+	Now      func() time.Time
+}
+
+// Attempt is what is known of a token request when it ends, for the log line
+// and the metrics. Nothing in it is secret or taken from an unauthenticated
+// client unchecked.
+type Attempt struct {
+	ClientID      string // only if registered; else ""
+	Authenticated bool
+	AuthMethod    string // what was presented: client_secret_basic, client_secret_post, none or ""
+	GrantType     string // a known grant type or "other" or ""
+	Scope         string // granted
+	Subject       string
+	KeyID         string // of the ID token, else of the access token
+	TokenID       string // jti
+	GrantID       string
+	CodeRef       string // storage.Ref of the presented code
+	Redemption    string // "won", "lost", "replayed" or ""
+}
+
+// Respond answers one token request: RFC 6749 §3.2, OpenID Connect Core
+// §3.1.3. The method, the path and TLS were checked, the body is bounded, and
+// clientIP is the address failures are counted for. Every error is an *Error
+// or is treated as server_error.
+//
+// The order is fixed: structure before credentials, credentials before
+// everything they protect, the grant's own checks, and tokens last. What
+// fails before the grant is redeemed has changed nothing.
+func (e *Endpoint) Respond(r *http.Request, clientIP netip.Addr) (*token.Response, Attempt, error) {
+	var a Attempt
+	req, err := e.parseRequest(r)
+	if err != nil {
+		return nil, a, err
+	}
+	req.describe(&a)
+	client, err := e.authenticate(r.Context(), req, clientIP, &a)
+	if err != nil {
+		return nil, a, err
+	}
+	if err := e.checkClientOrigin(client, req); err != nil {
+		return nil, a, err
+	}
+	grant, err := grantFor(client, req)
+	if err != nil {
+		return nil, a, err
+	}
+	granted, err := grant(e, r.Context(), client, req, &a)
+	if err != nil {
+		return nil, a, err
+	}
+	response, err := e.issue(granted)
+	return response, a, err
+}
+
+// grant redeems what a client presents and returns what it is worth. A grant
+// sees authenticated clients only and signs nothing.
+type grant func(e *Endpoint, ctx context.Context, client *Client, req *request, a *Attempt) (*granted, error)
+
+// granted is what every grant ends in.
+type granted struct {
+	authorization token.Authorization
+	keys          token.SigningKeys
+}
+
+// grants are the grant types that are built (RFC 6749 §4). The password grant
+// will never be (RFC 9700 §2.4).
+var grants = map[string]grant{
+	authorizationCodeType: authorizationCode,
+}
+
+// grantFor returns the grant that was asked for. RFC 6749 §5.2 tells one that
+// nobody may use from one that this client may not.
+func grantFor(client *Client, req *request) (grant, error) {
+	name := req.parameters["grant_type"]
+	grant, ok := grants[name]
+	if !ok {
+		return nil, &Error{Kind: UnsupportedGrantType, Reason: GrantTypeUnknown,
+			Hint: "the client asks for a grant type that is not supported; authorization_code is"}
+	}
+	if !slices.Contains(client.GrantTypes, name) {
+		return nil, &Error{Kind: UnauthorizedClient, Reason: GrantTypeNotAllowed,
+			Hint: "the client may not use grant type " + name + "; add it to its grant_types"}
+	}
+	return grant, nil
+}
+
+// issue signs. The grant is spent: an error here is final.
+func (e *Endpoint) issue(g *granted) (*token.Response, error) {
+	response, err := e.Tokens.Issue(&g.authorization, g.keys)
+	if err != nil {
+		return nil, &Error{Kind: ServerError, Reason: IssueFailed, Err: err,
+			Hint: "the tokens could not be signed; the code is spent and the client has to start over"}
+	}
+	return response, nil
+}
+
+// describe notes what a request asks for, before it is known who asks.
+func (req *request) describe(a *Attempt) {
+	a.GrantType = "other"
+	if name := req.parameters["grant_type"]; grants[name] != nil {
+		a.GrantType = name
+	}
+	a.CodeRef = storage.Ref(req.parameters["code"])
+}
+
+// describe notes what was granted.
+func (g *granted) describe(a *Attempt) {
+	a.Scope = strings.Join(g.authorization.Scope, " ")
+	a.Subject = g.authorization.Subject
+	a.TokenID = g.authorization.TokenID
+	for _, key := range []*token.Key{g.keys.AccessToken, g.keys.IDToken} {
+		if key != nil {
+			a.KeyID = key.ID
+		}
+	}
+}
+
+func (e *Endpoint) now() time.Time {
+	if e.Now == nil {
+		return time.Now()
+	}
+	return e.Now()
+}
