@@ -1,0 +1,123 @@
+package oidctoken
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+)
+
+// App is the part of a config that all its oidc_token handlers share. It is
+// not configured: the first handler brings it in. It exists because a handler
+// is not told when its config goes live, and `caddy validate` must create
+// nothing.
+type App struct {
+	ctx    caddy.Context
+	logger *zap.Logger
+	slog   *slog.Logger
+
+	mu      sync.Mutex // guards issuers while handlers are provisioned
+	issuers map[string]*sharedIssuer
+
+	stop context.CancelFunc // set by Start
+	work sync.WaitGroup
+}
+
+// sharedIssuer is an issuer and the config it was made from.
+type sharedIssuer struct {
+	*issuer
+	config string
+}
+
+// stopTimeout bounds how long a reload waits for background work that is in
+// the middle of a storage call.
+const stopTimeout = 5 * time.Second
+
+// CaddyModule returns the Caddy module information.
+func (*App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "oidc_token",
+		New: func() caddy.Module { return new(App) },
+	}
+}
+
+// Provision prepares the app for its handlers.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.ctx = ctx
+	a.logger = ctx.Logger()
+	a.slog = ctx.Slogger()
+	a.issuers = make(map[string]*sharedIssuer)
+	return registerMetrics(ctx.GetMetricsRegistry())
+}
+
+// issuerFor returns the issuer h configures. Handlers with identical configs
+// share one; two that differ but claim one issuer identifier are an error.
+func (a *App) issuerFor(h *Handler, s *settings, build func() (*issuer, error)) (*issuer, error) {
+	config, err := json.Marshal(h)
+	if err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if shared, ok := a.issuers[s.issuer]; ok {
+		if shared.config != string(config) {
+			return nil, fmt.Errorf("issuer %s is configured twice, differently: "+
+				"make both oidc_token blocks the same (a snippet and import), or give one another issuer", s.issuer)
+		}
+		return shared.issuer, nil
+	}
+	i, err := build()
+	if err != nil {
+		return nil, err
+	}
+	a.issuers[s.issuer] = &sharedIssuer{issuer: i, config: string(config)}
+	return i, nil
+}
+
+// Start announces the issuers to the doors that mint codes and starts their
+// background work. It does not wait for storage: other sites must come up
+// when it is away.
+func (a *App) Start() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	a.stop = cancel
+	for _, i := range a.issuers {
+		live.add(i.issuer)
+		a.work.Go(func() { i.run(ctx) })
+		a.logger.Info("token endpoint is up", i.describe()...)
+	}
+	if len(a.issuers) > 0 && !adminDoor.open(a.ctx) {
+		a.logger.Info("the admin API is off: codes are minted from Go only, and `caddy oidc-token` cannot reach this instance")
+	}
+	return nil
+}
+
+// Stop ends the background work. The issuers go on answering requests that
+// are in flight: on a reload they are served while this runs.
+func (a *App) Stop() error {
+	if a.stop == nil {
+		return nil
+	}
+	for _, i := range a.issuers {
+		live.remove(i.issuer)
+	}
+	a.stop()
+	done := make(chan struct{})
+	go func() { a.work.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(stopTimeout):
+		a.logger.Warn("background work is still waiting for storage", zap.Duration("waited", stopTimeout))
+	}
+	return nil
+}
+
+// Interface guards
+var (
+	_ caddy.App         = (*App)(nil)
+	_ caddy.Provisioner = (*App)(nil)
+)

@@ -1,0 +1,233 @@
+package oidctoken
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// The directive comes before what rewrites paths (a single-page application's
+// try_files) and before a site's own authentication (client_secret_basic uses
+// the same header).
+func init() {
+	httpcaddyfile.RegisterHandlerDirective("oidc_token", parseDirective)
+	httpcaddyfile.RegisterDirectiveOrder("oidc_token", httpcaddyfile.Before, "method")
+}
+
+func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	handler := new(Handler)
+	return handler, handler.UnmarshalCaddyfile(h.Dispenser)
+}
+
+// UnmarshalCaddyfile sets up the handler from Caddyfile tokens:
+//
+//	oidc_token [<matcher>] {
+//		issuer                 <url>
+//		storage                <module> ...
+//		encryption_key         <key> [<older key>...]
+//		signing_alg            RS256|RS384|RS512|PS256|PS384|PS512|ES256|ES384|ES512|EdDSA
+//		signing_key            <file>...
+//		key_rotation           <duration>|off
+//		code_lifetime          <duration>
+//		access_token_lifetime  <duration>
+//		id_token_lifetime      <duration>
+//		token_endpoint         <path>
+//		authorization_endpoint <url>
+//		jwks_endpoint          <path>
+//		client <client_id> {
+//			client_name                  <text>
+//			client_secret                <secret>...
+//			token_endpoint_auth_method   client_secret_basic|client_secret_post|none
+//			redirect_uris                <uri>...
+//			grant_types                  <type>...
+//			scope                        <scope>...
+//			require_pkce
+//			id_token_signed_response_alg <alg>
+//			access_token_audience        <uri>...
+//			allowed_origins              <origin>...
+//		}
+//	}
+//
+// Only issuer and one client are required. Each option stands at most once;
+// client may be repeated. Every mistake that does not hang on a placeholder is
+// reported here, with its line.
+func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the directive's name
+	p := &parser{d: d, at: make(map[place]caddyfile.Dispenser)}
+	p.mark(place{})
+	if args := d.RemainingArgs(); len(args) > 0 {
+		return d.Errf("oidc_token takes a matcher at most, not %q: write its options in a block, as in oidc_token { issuer https://id.example.com ... }", args[0])
+	}
+	if err := parseBlock(p, h, handlerOptions()); err != nil {
+		return err
+	}
+	if _, err := h.check(standIns()); err != nil {
+		return p.locate(err)
+	}
+	h.hashSecrets()
+	return nil
+}
+
+// hashSecrets puts a hash in the place of each secret that is written out. The
+// config is shown by GET /config/ and `caddy adapt`, kept in autosave.json and
+// logged by Caddy at DEBUG (REQ-210, REQ-239).
+func (h *Handler) hashSecrets() {
+	for _, c := range h.Clients {
+		for i, secret := range c.ClientSecret {
+			if plainSecret(secret) {
+				c.ClientSecret[i] = hashSecret(secret)
+			}
+		}
+	}
+}
+
+// handlerOptions is the grammar of the outer block.
+func handlerOptions() []option[Handler] {
+	return []option[Handler]{
+		{"issuer", "<url>", text(func(h *Handler) *string { return &h.Issuer })},
+		{"storage", "<module> ...", parseStorage},
+		{"encryption_key", "<key> [<older key>...]", list(func(h *Handler) *[]string { return &h.EncryptionKey })},
+		{"signing_alg", "<alg>", text(func(h *Handler) *string { return &h.SigningAlg })},
+		{"signing_key", "<file>...", list(func(h *Handler) *[]string { return &h.SigningKey })},
+		{"key_rotation", "<duration>|off", parseKeyRotation},
+		{"code_lifetime", "<duration>", duration(func(h *Handler) *caddy.Duration { return &h.CodeLifetime })},
+		{"access_token_lifetime", "<duration>", duration(func(h *Handler) *caddy.Duration { return &h.AccessTokenLifetime })},
+		{"id_token_lifetime", "<duration>", duration(func(h *Handler) *caddy.Duration { return &h.IDTokenLifetime })},
+		{"token_endpoint", "<path>", text(func(h *Handler) *string { return &h.TokenEndpoint })},
+		{"authorization_endpoint", "<url>", text(func(h *Handler) *string { return &h.AuthorizationEndpoint })},
+		{"jwks_endpoint", "<path>", text(func(h *Handler) *string { return &h.JWKSEndpoint })},
+		{"client", "<client_id> { ... }", parseClient},
+	}
+}
+
+// clientOptions is the grammar of a client block.
+func clientOptions() []option[Client] {
+	return []option[Client]{
+		{"client_name", "<text>", text(func(c *Client) *string { return &c.ClientName })},
+		{"client_secret", "<secret>...", list(func(c *Client) *[]string { return &c.ClientSecret })},
+		{"token_endpoint_auth_method", "client_secret_basic|client_secret_post|none",
+			text(func(c *Client) *string { return &c.TokenEndpointAuthMethod })},
+		{"redirect_uris", "<uri>...", list(func(c *Client) *[]string { return &c.RedirectURIs })},
+		{"grant_types", "<type>...", list(func(c *Client) *[]string { return &c.GrantTypes })},
+		{"scope", "<scope>...", parseScope},
+		{"require_pkce", "", flag(func(c *Client) *bool { return &c.RequirePKCE })},
+		{"id_token_signed_response_alg", "<alg>", text(func(c *Client) *string { return &c.IDTokenSignedResponseAlg })},
+		{"access_token_audience", "<uri>...", list(func(c *Client) *[]string { return &c.AccessTokenAudience })},
+		{"allowed_origins", "<origin>...", list(func(c *Client) *[]string { return &c.AllowedOrigins })},
+	}
+}
+
+// parseClient reads one client block.
+func parseClient(p *parser, h *Handler) error {
+	id, err := p.one()
+	if err != nil {
+		return err
+	}
+	for _, other := range h.Clients {
+		if other.ClientID == id {
+			return p.d.Errf("client %s is there twice: put its options into one block", id)
+		}
+	}
+	c := &Client{ClientID: id}
+	h.Clients = append(h.Clients, c)
+	p.client = id
+	p.mark(place{client: id})
+	err = parseBlock(p, c, clientOptions())
+	p.client = ""
+	return err
+}
+
+// parseStorage reads a storage module the way Caddy's global option does.
+func parseStorage(p *parser, h *Handler) error {
+	if !p.d.NextArg() {
+		return p.usage()
+	}
+	name := p.d.Val()
+	module, err := caddyfile.UnmarshalModule(p.d, "caddy.storage."+name)
+	if err != nil {
+		return fmt.Errorf("storage: %w", err)
+	}
+	if _, ok := module.(caddy.StorageConverter); !ok {
+		return p.d.Errf("storage: %s is not a storage module", name)
+	}
+	h.StorageRaw = caddyconfig.JSONModuleObject(module, "module", name, nil)
+	return nil
+}
+
+// parseKeyRotation reads a duration, or off.
+func parseKeyRotation(p *parser, h *Handler) error {
+	value, err := p.one()
+	if err != nil {
+		return err
+	}
+	if value == "off" {
+		h.KeyRotation = keyRotationOff
+		return nil
+	}
+	h.KeyRotation, err = p.duration(value)
+	return err
+}
+
+// parseScope joins scopes as RFC 7591 §2 writes them.
+func parseScope(p *parser, c *Client) error {
+	scopes, err := p.some()
+	c.Scope = strings.Join(scopes, " ")
+	return err
+}
+
+// standIns answers placeholders while a Caddyfile is parsed, where their
+// values must not be asked for: the result would end up in the adapted JSON or
+// in an error. Each placeholder gets a valid value of its own, so that only
+// what is written out is judged.
+func standIns() resolver {
+	seen := make(map[string]int)
+	return func(c *Client, option, value string) (string, error) {
+		if !strings.Contains(value, "{") {
+			return value, nil
+		}
+		if _, ok := seen[value]; !ok {
+			seen[value] = len(seen) + 1
+		}
+		return standIn(c, option, value, seen[value])
+	}
+}
+
+// standIn answers the nth placeholder.
+func standIn(c *Client, option, value string, n int) (string, error) {
+	// REQ-032, REQ-033: nothing of the config may come from a request.
+	if strings.Contains(value, "{http.") {
+		return "", errUnresolved
+	}
+	switch option {
+	case "issuer", "authorization_endpoint", "redirect_uris", "access_token_audience":
+		return fmt.Sprintf("https://placeholder.invalid/placeholder-%d", n), nil
+	case "allowed_origins":
+		return fmt.Sprintf("https://placeholder-%d.invalid", n), nil
+	case "token_endpoint", "jwks_endpoint", "signing_key":
+		return fmt.Sprintf("/placeholder-%d", n), nil
+	case "client_secret":
+		return fmt.Sprintf("sha256:%064x", n), nil
+	case "encryption_key":
+		return standInKey(n), nil
+	case "signing_alg", "id_token_signed_response_alg":
+		return "RS256", nil
+	case "grant_types":
+		return "authorization_code", nil
+	case "token_endpoint_auth_method":
+		if len(c.ClientSecret) == 0 {
+			return "none", nil
+		}
+		return "client_secret_basic", nil
+	case "scope":
+		return fmt.Sprintf("placeholder-%d", n), nil
+	}
+	return value, nil // client_id and client_name: any text is one
+}
+
+// Interface guard
+var _ caddyfile.Unmarshaler = (*Handler)(nil)

@@ -1,0 +1,91 @@
+package oidctoken
+
+import (
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/authentiq/caddy-oidc-token/internal/oauth"
+	"github.com/authentiq/caddy-oidc-token/internal/token"
+)
+
+// The well-known paths: Discovery §4 appends its to the issuer's path, RFC
+// 8414 §3 puts its before.
+const (
+	wellKnownOpenID = "/.well-known/openid-configuration"
+	wellKnownOAuth  = "/.well-known/oauth-authorization-server"
+)
+
+// documents are the paths an issuer answers on and the metadata it publishes.
+type documents struct {
+	tokenEndpoint string // URL
+	openIDPath    string
+	oauthPath     string
+	metadata      []byte
+}
+
+// metadata is OpenID Provider metadata (Discovery §3) and authorization server
+// metadata (RFC 8414 §2). Only what is built is in it; what would default to
+// something we do not do is stated.
+type metadata struct {
+	Issuer                            string            `json:"issuer"`
+	AuthorizationEndpoint             string            `json:"authorization_endpoint,omitempty"`
+	TokenEndpoint                     string            `json:"token_endpoint"`
+	JWKSURI                           string            `json:"jwks_uri"`
+	ScopesSupported                   []string          `json:"scopes_supported,omitempty"`
+	ResponseTypesSupported            []string          `json:"response_types_supported"`
+	GrantTypesSupported               []string          `json:"grant_types_supported"`
+	SubjectTypesSupported             []string          `json:"subject_types_supported"`
+	IDTokenSigningAlgValuesSupported  []token.Algorithm `json:"id_token_signing_alg_values_supported"`
+	TokenEndpointAuthMethodsSupported []string          `json:"token_endpoint_auth_methods_supported"`
+	CodeChallengeMethodsSupported     []string          `json:"code_challenge_methods_supported"`
+	ClaimsParameterSupported          bool              `json:"claims_parameter_supported"`
+	RequestParameterSupported         bool              `json:"request_parameter_supported"`
+	RequestURIParameterSupported      bool              `json:"request_uri_parameter_supported"` // defaults to true when absent
+}
+
+func newDocuments(s *settings, algs []token.Algorithm) (documents, error) {
+	path := s.path()
+	m := metadata{
+		Issuer:                           s.issuer,
+		AuthorizationEndpoint:            s.authorizationEndpoint,
+		TokenEndpoint:                    s.url(s.tokenPath),
+		JWKSURI:                          s.url(s.jwksPath),
+		ScopesSupported:                  s.scopes(),
+		ResponseTypesSupported:           []string{"code"},
+		GrantTypesSupported:              []string{"authorization_code"},
+		SubjectTypesSupported:            []string{"public"},
+		IDTokenSigningAlgValuesSupported: algs,
+		TokenEndpointAuthMethodsSupported: []string{
+			string(oauth.ClientSecretBasic), string(oauth.ClientSecretPost), string(oauth.None),
+		},
+		CodeChallengeMethodsSupported: []string{"S256"},
+	}
+	body, err := json.Marshal(m)
+	return documents{
+		tokenEndpoint: m.TokenEndpoint,
+		openIDPath:    path + wellKnownOpenID,
+		oauthPath:     wellKnownOAuth + path,
+		metadata:      body,
+	}, err
+}
+
+// path is the issuer's path without a terminating slash (Discovery §4.1).
+func (s *settings) path() string { return strings.TrimSuffix(s.issuerURL.Path, "/") }
+
+// url is the URL of a path on the issuer's host: from the config, never from
+// a request.
+func (s *settings) url(path string) string {
+	return (&url.URL{Scheme: s.issuerURL.Scheme, Host: s.issuerURL.Host, Path: path}).String()
+}
+
+// scopes is every scope some client may be granted.
+func (s *settings) scopes() []string {
+	var scopes []string
+	for _, c := range s.clients.All() {
+		scopes = append(scopes, c.Scope...)
+	}
+	slices.Sort(scopes)
+	return slices.Compact(scopes)
+}

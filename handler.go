@@ -1,0 +1,253 @@
+package oidctoken
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/authentiq/caddy-oidc-token/internal/oauth"
+	"github.com/authentiq/caddy-oidc-token/internal/token"
+)
+
+// bodyTimeout is how long a client may take to send its form.
+const bodyTimeout = 10 * time.Second
+
+// ServeHTTP answers on the issuer's paths and passes every other request on.
+// The path is compared exactly: what merely resembles it is another resource.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	i := h.issuer
+	switch r.URL.Path {
+	case i.settings.tokenPath:
+		i.serveToken(w, r)
+	case i.settings.jwksPath:
+		i.serveDocument(w, r, func() ([]byte, error) { return i.keys.JWKS(r.Context()) })
+	case i.documents.openIDPath, i.documents.oauthPath:
+		i.serveDocument(w, r, func() ([]byte, error) { return i.documents.metadata, nil })
+	default:
+		return next.ServeHTTP(w, r)
+	}
+	return nil
+}
+
+// serveToken answers a request to the token endpoint. It is the only place
+// that writes its responses and its log lines.
+func (i *issuer) serveToken(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{issuer: i, w: w, r: r, start: i.now()}
+	defer x.recover()
+	x.setHeaders()
+	if r.Method == http.MethodOptions && i.secure(r) {
+		x.preflight()
+		return
+	}
+	response, err := x.token()
+	if err != nil {
+		x.writeError(err)
+		return
+	}
+	x.writeToken(response)
+}
+
+// exchange is one token request and its response.
+type exchange struct {
+	*issuer
+	w       http.ResponseWriter
+	r       *http.Request
+	start   time.Time
+	id      string // request id
+	attempt oauth.Attempt
+	written bool
+}
+
+// setHeaders sets what every response of the endpoint carries, errors
+// included. RFC 6749 §5.1: no-store and no-cache. no-transform keeps `encode`
+// from compressing tokens.
+func (x *exchange) setHeaders() {
+	h := x.w.Header()
+	h.Set("Cache-Control", "no-store, no-transform")
+	h.Set("Pragma", "no-cache")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	x.id = requestID(x.r)
+	h.Set("X-Request-Id", x.id)
+	h.Add("Vary", "Origin")
+	if origins := x.r.Header.Values("Origin"); len(origins) == 1 && x.endpoint.OriginAllowed(origins[0]) {
+		h.Set("Access-Control-Allow-Origin", origins[0])
+		h.Set("Access-Control-Expose-Headers", "DPoP-Nonce, WWW-Authenticate, Retry-After, X-Request-Id")
+	}
+}
+
+// preflight answers OPTIONS: a CORS preflight of an allowed origin, or a plain
+// one (RFC 9110 §9.3.7). It needs no authentication and has no effect.
+func (x *exchange) preflight() {
+	h := x.w.Header()
+	h.Set("Allow", "POST, OPTIONS")
+	if h.Get("Access-Control-Allow-Origin") != "" && x.r.Header.Get("Access-Control-Request-Method") != "" {
+		h.Set("Access-Control-Allow-Methods", "POST")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
+		h.Set("Access-Control-Max-Age", "600")
+	}
+	x.written = true
+	x.w.WriteHeader(http.StatusNoContent)
+}
+
+// token checks what HTTP itself decides, in the order TLS, method, early data,
+// size, and then has the endpoint respond.
+func (x *exchange) token() (*token.Response, error) {
+	r := x.r
+	switch {
+	case !x.secure(r):
+		return nil, &oauth.Error{Kind: oauth.InvalidRequest, Reason: "tls_required",
+			Hint: "the request came over plain HTTP; behind a TLS terminator list it in trusted_proxies and have it send X-Forwarded-Proto: https"}
+	case r.Method != http.MethodPost:
+		x.w.Header().Set("Allow", "POST, OPTIONS")
+		return nil, &oauth.Error{Kind: oauth.MethodNotAllowed, Reason: "method_not_allowed"}
+	case r.TLS != nil && !r.TLS.HandshakeComplete:
+		// RFC 8470 §5.2: early data can be replayed.
+		return nil, &oauth.Error{Kind: oauth.TooEarly, Reason: "early_data"}
+	case r.ContentLength > oauth.MaxBody:
+		return nil, &oauth.Error{Kind: oauth.ContentTooLarge, Reason: "content_too_large"}
+	}
+	r.Body = http.MaxBytesReader(x.w, r.Body, oauth.MaxBody)
+	deadline := http.NewResponseController(x.w)
+	// Not every ResponseWriter has deadlines; the server's own apply then.
+	_ = deadline.SetReadDeadline(x.start.Add(bodyTimeout))
+	response, attempt, err := x.endpoint.Respond(r, clientIP(r))
+	_ = deadline.SetReadDeadline(time.Time{})
+	x.attempt = attempt
+	return response, err
+}
+
+// secure reports whether the request came over TLS: to this server, or to a
+// trusted proxy in front that says so. A development issuer is plain HTTP.
+func (i *issuer) secure(r *http.Request) bool {
+	if r.TLS != nil || i.settings.issuerURL.Scheme == "http" {
+		return true
+	}
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	proto := r.Header.Values("X-Forwarded-Proto")
+	return trusted && len(proto) == 1 && proto[0] == "https"
+}
+
+func (x *exchange) writeToken(response *token.Response) {
+	body, err := response.JSON()
+	if err != nil {
+		x.writeError(err)
+		return
+	}
+	if err := x.write(http.StatusOK, body); err != nil {
+		x.log(&oauth.Error{Kind: oauth.ServerError, Reason: "issued_undelivered", Err: err,
+			Hint: "the code is spent and the client did not get its tokens; it has to start over"})
+		return
+	}
+	x.log(nil)
+}
+
+// errorBody is RFC 6749 §5.2's error response.
+type errorBody struct {
+	Error       string `json:"error"`
+	Description string `json:"error_description"`
+}
+
+// writeError writes any error as our JSON with our headers. RFC 9110 §15.5.2:
+// a 401 has a challenge, whatever the client had sent.
+func (x *exchange) writeError(err error) {
+	e := oauth.AsError(err)
+	h := x.w.Header()
+	switch e.Kind {
+	case oauth.InvalidClient:
+		h.Set("WWW-Authenticate", `Basic realm="oidc_token", charset="UTF-8"`)
+	case oauth.UnsupportedCoding:
+		h.Set("Accept-Encoding", "identity") // RFC 9110 §15.5.16
+	case oauth.ContentTooLarge, oauth.RequestTimeout:
+		if x.r.ProtoMajor == 1 {
+			h.Set("Connection", "close") // the rest of the body is not read
+		}
+	}
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
+	}
+	body, _ := json.Marshal(errorBody{e.Code(), e.Description()}) // two strings
+	if err := x.write(e.Status(), body); err != nil {
+		e.Err = errors.Join(e.Err, err)
+	}
+	x.log(e)
+}
+
+// write sends status and a JSON body whole: HTTP/1.0 clients need its length.
+func (x *exchange) write(status int, body []byte) error {
+	x.written = true
+	h := x.w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	x.w.WriteHeader(status)
+	_, err := x.w.Write(body)
+	return err
+}
+
+// recover turns a panic into a server_error: no stack, no second response, and
+// the process lives.
+func (x *exchange) recover() {
+	switch p := recover(); {
+	case p == nil:
+	case p == http.ErrAbortHandler:
+		panic(p)
+	default:
+		x.logger.Error("panic while answering a token request",
+			zap.String("issuer", x.identifier), zap.String("request_id", x.id), zap.ByteString("stack", debug.Stack()))
+		if !x.written {
+			x.writeError(&oauth.Error{Kind: oauth.ServerError, Reason: "panic"})
+		}
+	}
+}
+
+// serveDocument answers for the JWKS and the discovery documents: public,
+// cacheable, readable by any browser script (Discovery §4.2, RFC 9700 §2.6).
+func (i *issuer) serveDocument(w http.ResponseWriter, r *http.Request, document func() ([]byte, error)) {
+	x := &exchange{issuer: i, w: w, r: r, start: i.now()}
+	defer x.recover()
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Access-Control-Allow-Origin", "*")
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		h.Set("Allow", "GET, HEAD")
+		h.Set("Cache-Control", "no-store")
+		x.writeError(&oauth.Error{Kind: oauth.MethodNotAllowed, Reason: "method_not_allowed"})
+		return
+	}
+	body, err := document()
+	if err != nil {
+		h.Set("Cache-Control", "no-store")
+		x.writeError(&oauth.Error{Kind: oauth.TemporarilyUnavailable, Reason: "keys_unavailable", RetryAfter: time.Second, Err: err})
+		return
+	}
+	h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(jwksLifetime/time.Second)))
+	// A client that went away has no more use for the answer.
+	_ = x.write(http.StatusOK, body)
+}
+
+// clientIP is the address Caddy determined: that of a trusted proxy's client,
+// or the connection's.
+func clientIP(r *http.Request) netip.Addr {
+	s, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	addr, _ := netip.ParseAddr(s)
+	return addr.Unmap().WithZone("")
+}
+
+// requestID is Caddy's own id of the request, which its access log then shows
+// too.
+func requestID(r *http.Request) string {
+	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		return ""
+	}
+	id, _ := repl.GetString("http.request.uuid")
+	return id
+}

@@ -1,0 +1,95 @@
+package oidctoken
+
+import (
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/authentiq/caddy-oidc-token/internal/oauth"
+)
+
+// log writes the request's one line and counts it. Level info for success and
+// a client's mistake, warn for a security event, error for a fault. Nothing
+// secret reaches it: the attempt has ids and keyed hashes only.
+func (x *exchange) log(e *oauth.Error) {
+	took := x.now().Sub(x.start)
+	metrics.observeRequest(x.attempt, e, took)
+	if x.attempt.Authenticated {
+		if repl, ok := x.r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+			repl.Set("http.auth.user.id", x.attempt.ClientID) // user_id of the access log
+		}
+	}
+	level, message := severity(e)
+	if c := x.logger.Check(level, message); c != nil {
+		c.Write(x.fields(e, took)...)
+	}
+}
+
+func severity(e *oauth.Error) (zapcore.Level, string) {
+	switch {
+	case e == nil:
+		return zapcore.InfoLevel, "token issued"
+	case e.Status() >= 500:
+		return zapcore.ErrorLevel, "token request failed"
+	case e.Security:
+		return zapcore.WarnLevel, "token request refused"
+	default:
+		return zapcore.InfoLevel, "token request refused"
+	}
+}
+
+// fields are the members of the line, with stable names.
+func (x *exchange) fields(e *oauth.Error, took time.Duration) []zap.Field {
+	a := x.attempt
+	fields := []zap.Field{
+		zap.String("event", "token_issued"),
+		zap.String("outcome", outcome(e)),
+		zap.String("issuer", x.identifier),
+		zap.String("request_id", x.id),
+		zap.String("client_ip", clientIP(x.r).String()),
+		zap.Duration("duration", took),
+	}
+	if e != nil {
+		fields[0] = zap.String("event", string(e.Reason))
+		fields = append(fields, zap.Int("status", e.Status()))
+	}
+	for _, f := range []struct{ name, value string }{
+		{"client_id", clientLabel(a.ClientID)}, {"auth_method", a.AuthMethod}, {"grant_type", a.GrantType},
+		{"scope", a.Scope}, {"kid", a.KeyID}, {"jti", a.TokenID}, {"grant_id", a.GrantID}, {"code_ref", a.CodeRef},
+	} {
+		if f.value != "" {
+			fields = append(fields, zap.String(f.name, f.value))
+		}
+	}
+	if e == nil {
+		return fields
+	}
+	if e.Detail != "" {
+		fields = append(fields, zap.String("detail", string(e.Detail)))
+	}
+	if e.Hint != "" {
+		fields = append(fields, zap.String("hint", e.Hint))
+	}
+	if e.Err != nil {
+		fields = append(fields, zap.Error(e.Err))
+	}
+	return fields
+}
+
+// clientLabel keeps what an unauthenticated stranger sent out of the log.
+func clientLabel(id string) string {
+	if id == "" {
+		return "unknown"
+	}
+	return id
+}
+
+// outcome is "success" or the public error code.
+func outcome(e *oauth.Error) string {
+	if e == nil {
+		return "success"
+	}
+	return e.Code()
+}

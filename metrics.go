@@ -1,0 +1,108 @@
+package oidctoken
+
+import (
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/authentiq/caddy-oidc-token/internal/oauth"
+	"github.com/authentiq/caddy-oidc-token/storage"
+)
+
+// metrics counts for the process: Caddy makes a new registry for every config,
+// and the counts outlive it. No label holds anything a client sent unchecked.
+var metrics = newCollectors()
+
+type collectors struct {
+	requests      *prometheus.CounterVec
+	duration      *prometheus.HistogramVec
+	redemptions   *prometheus.CounterVec
+	storageErrors *prometheus.CounterVec
+	swept         prometheus.Counter
+}
+
+func newCollectors() *collectors {
+	name := func(n string) string { return prometheus.BuildFQName("caddy", "oidc_token", n) }
+	return &collectors{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: name("requests_total"), Help: "Token requests by grant type, outcome (success or the error code) and reason.",
+		}, []string{"grant", "outcome", "reason"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: name("request_duration_seconds"), Help: "Time to answer a token request.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1, 5},
+		}, []string{"outcome"}),
+		redemptions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: name("redemptions_total"), Help: "Authorization codes presented by a client they belong to: won, lost to a concurrent request, or replayed.",
+		}, []string{"result"}),
+		storageErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: name("storage_errors_total"), Help: "Storage operations that failed, by operation.",
+		}, []string{"operation"}),
+		swept: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: name("swept_records_total"), Help: "Expired authorization code records removed from storage.",
+		}),
+	}
+}
+
+// registerMetrics adds the collectors to a config's registry.
+func registerMetrics(registry *prometheus.Registry) error {
+	m := metrics
+	for _, c := range []prometheus.Collector{m.requests, m.duration, m.redemptions, m.storageErrors, m.swept, keyCollector{}} {
+		var already prometheus.AlreadyRegisteredError
+		if err := registry.Register(c); err != nil && !errors.As(err, &already) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *collectors) observeRequest(a oauth.Attempt, e *oauth.Error, took time.Duration) {
+	reason := ""
+	if e != nil {
+		reason = string(e.Reason)
+	}
+	m.requests.WithLabelValues(a.GrantType, outcome(e), reason).Inc()
+	m.duration.WithLabelValues(outcome(e)).Observe(took.Seconds())
+	if a.Redemption != "" {
+		m.redemptions.WithLabelValues(a.Redemption).Inc()
+	}
+}
+
+func (m *collectors) observeStorage(event storage.Event) {
+	if event.Err != nil {
+		m.storageErrors.WithLabelValues(event.Operation).Inc()
+	}
+	if event.Operation == "swept" {
+		m.swept.Add(float64(event.Count))
+	}
+}
+
+// keyCollector reports the keys of the running issuers at the moment it is
+// asked, so that a removed issuer leaves nothing behind.
+type keyCollector struct{}
+
+var (
+	keyInfo = prometheus.NewDesc("caddy_oidc_token_signing_key",
+		"1 for each published signing key, by its state: pending, signing or retired.",
+		[]string{"issuer", "kid", "alg", "state"}, nil)
+	keyAge = prometheus.NewDesc("caddy_oidc_token_signing_key_age_seconds",
+		"Time since a published signing key was made.", []string{"issuer", "kid"}, nil)
+)
+
+func (keyCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- keyInfo
+	ch <- keyAge
+}
+
+func (keyCollector) Collect(ch chan<- prometheus.Metric) {
+	for _, i := range live.all() {
+		for _, k := range i.keys.States() {
+			ch <- prometheus.MustNewConstMetric(keyInfo, prometheus.GaugeValue, 1,
+				i.identifier, k.ID, string(k.Algorithm), k.State)
+			if !k.CreatedAt.IsZero() {
+				ch <- prometheus.MustNewConstMetric(keyAge, prometheus.GaugeValue,
+					i.now().Sub(k.CreatedAt).Seconds(), i.identifier, k.ID)
+			}
+		}
+	}
+}

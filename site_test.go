@@ -1,0 +1,378 @@
+package oidctoken_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
+	oidctoken "github.com/authentiq/caddy-oidc-token"
+)
+
+// The tests of this package talk to a real Caddy from outside. It runs in this
+// process, or, where several are needed, as this test binary started again.
+
+const runAsCaddy = "OIDC_TOKEN_TEST_RUN_CADDY"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(runAsCaddy) != "" {
+		caddycmd.Main()
+		return
+	}
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "oidc-token-test")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	logFile = filepath.Join(dir, "caddy.log")
+	// Nothing of a Caddy on this machine is read or written.
+	os.Setenv("XDG_DATA_HOME", filepath.Join(dir, "data"))
+	os.Setenv("XDG_CONFIG_HOME", filepath.Join(dir, "config"))
+	code := m.Run()
+	if code == 0 {
+		code = searchLogs(logFile)
+	}
+	return code
+}
+
+// logFile is where every Caddy of these tests logs, at level DEBUG.
+var logFile string
+
+// secrets are values that must never be written to a log: every code, token,
+// verifier and client secret that any test handled.
+var secrets struct {
+	sync.Mutex
+	values map[string]string // value → what it is
+}
+
+// secret marks a value as one that must not appear in any log.
+func secret(what, value string) string {
+	if len(value) >= 16 { // shorter ones occur by chance
+		secrets.Lock()
+		defer secrets.Unlock()
+		if secrets.values == nil {
+			secrets.values = make(map[string]string)
+		}
+		secrets.values[value] = what
+	}
+	return value
+}
+
+// searchLogs is REQ-239: whatever the whole suite made Caddy write at DEBUG
+// holds none of the secrets.
+func searchLogs(file string) int {
+	logs, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) && len(secrets.values) == 0 {
+		return 0 // -run chose tests that start no Caddy
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "REQ-239: reading the log of the suite:", err)
+		return 1
+	}
+	secrets.Lock()
+	defer secrets.Unlock()
+	code := 0
+	for value, what := range secrets.values {
+		if at := bytes.Index(logs, []byte(value)); at >= 0 {
+			line := logs[bytes.LastIndexByte(logs[:at], '\n')+1:]
+			line = line[:bytes.IndexByte(line, '\n')+1]
+			fmt.Fprintf(os.Stderr, "REQ-239: a log line holds a %s: %s\n", what, bytes.ReplaceAll(line, []byte(value), []byte("[SECRET]")))
+			code = 1
+		}
+	}
+	fmt.Fprintf(os.Stderr, "REQ-239: searched %d bytes of log for %d secrets\n", len(logs), len(secrets.values))
+	return code
+}
+
+const (
+	webSecret  = "hKq8n3VZ5cX1tR7wY2uB9sD4fG6jL0pM-web"
+	postSecret = "Zp4mW8xQ1vN6bT3kR9yH2sF5dJ7gC0lA-post"
+	redirect   = "https://app.example/callback"
+)
+
+// clients is the registry most tests use.
+const clients = `
+	client web {
+		client_secret ` + webSecret + `
+		redirect_uris https://app.example/callback https://app.example/other
+	}
+	client web2 {
+		client_secret ` + webSecret + `2
+		redirect_uris https://app.example/callback
+	}
+	client post {
+		token_endpoint_auth_method client_secret_post
+		client_secret ` + postSecret + `
+		redirect_uris https://app.example/callback
+	}
+	client spa {
+		token_endpoint_auth_method none
+		redirect_uris https://app.example/callback
+	}
+`
+
+// site is a running Caddy with one issuer.
+type site struct {
+	t       testing.TB
+	issuer  string
+	port    string
+	dir     string // storage
+	admin   string // host:port
+	options string // further global options
+	client  *http.Client
+	// clientIP is the address its client comes from.
+	clientIP string
+}
+
+// newSite reserves a port and a storage folder; the issuer is
+// http://127.0.0.1:PORT. Nothing runs yet.
+func newSite(t testing.TB) *site {
+	t.Helper()
+	port := freePort(t)
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 64
+	t.Cleanup(transport.CloseIdleConnections)
+	n := sites.Add(1)
+	clientIP := fmt.Sprintf("192.0.2.%d", n%250)
+	return &site{
+		t: t, port: port, issuer: "http://127.0.0.1:" + port, dir: t.TempDir(), admin: "127.0.0.1:" + freePort(t), clientIP: clientIP,
+		client: &http.Client{
+			Transport:     forwarded{transport, clientIP},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+}
+
+// sites numbers the sites of this process.
+var sites atomic.Int32
+
+// forwarded plays a trusted proxy before Caddy, so that the failures of one
+// test are not counted for the address of another's.
+type forwarded struct {
+	*http.Transport
+	clientIP string
+}
+
+func (f forwarded) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Header.Get("X-Forwarded-For") == "" {
+		r = r.Clone(r.Context())
+		r.Header.Set("X-Forwarded-For", f.clientIP)
+	}
+	return f.Transport.RoundTrip(r)
+}
+
+func freePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+// caddyfile is the global options and the given site blocks.
+func (s *site) caddyfile(blocks string) string {
+	return fmt.Sprintf(`{
+	admin %s
+	persist_config off
+	auto_https disable_redirects
+	skip_install_trust
+	storage file_system %s
+	debug
+	servers {
+		trusted_proxies static 127.0.0.1/32
+	}
+	log {
+		output file %s {
+			roll_disabled
+		}
+		format json
+	}
+	%s
+}
+%s`, s.admin, s.dir, logFile, s.options, strings.NewReplacer("ISSUER", s.issuer, "PORT", s.port, "CLIENTS", clients).Replace(blocks))
+}
+
+// oneSite is the site most tests use.
+const oneSite = `
+http://127.0.0.1:PORT {
+	log
+	oidc_token {
+		issuer ISSUER
+		CLIENTS
+	}
+	respond "the site" 200
+}`
+
+// start loads site blocks into the Caddy of this process and stops it when the
+// test ends. ISSUER, PORT and CLIENTS in blocks are replaced.
+func (s *site) start(blocks string) *site {
+	s.t.Helper()
+	if err := s.load(blocks); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		if err := caddy.Stop(); err != nil {
+			s.t.Error(err)
+		}
+	})
+	return s
+}
+
+// load is start without the stop; it also reloads.
+func (s *site) load(blocks string) error {
+	config, err := caddyJSON(s.caddyfile(blocks))
+	if err != nil {
+		return err
+	}
+	defer s.client.CloseIdleConnections() // the old config's server closes them
+	return caddy.Load(config, true)
+}
+
+func caddyJSON(caddyfile string) ([]byte, error) {
+	config, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(caddyfile), map[string]any{"filename": "Caddyfile"})
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range warnings {
+		if !strings.Contains(w.Message, "not formatted") {
+			return nil, fmt.Errorf("adapter warning: %s", w)
+		}
+	}
+	return config, nil
+}
+
+// verifier and challenge are one PKCE pair.
+func pkce() (verifier, challenge string) {
+	b := make([]byte, 32)
+	rand.Read(b)
+	verifier = secret("code verifier", base64.RawURLEncoding.EncodeToString(b))
+	digest := sha256.Sum256([]byte(verifier))
+	return verifier, base64.RawURLEncoding.EncodeToString(digest[:])
+}
+
+// mint stores a code at the running issuer.
+func (s *site) mint(q oidctoken.MintRequest) string {
+	s.t.Helper()
+	if q.Subject == "" {
+		q.Subject = "alice"
+	}
+	if q.RedirectURI == "" {
+		q.RedirectURI = redirect
+	}
+	response, err := oidctoken.Mint(s.t.Context(), s.issuer, &q)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return secret("code", response.Code)
+}
+
+// answer is a response read whole.
+type answer struct {
+	*http.Response
+	body []byte
+	json map[string]any
+}
+
+// send sends a request and reads the answer.
+func (s *site) send(r *http.Request) *answer {
+	s.t.Helper()
+	a, err := s.try(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return a
+}
+
+func (s *site) try(r *http.Request) (*answer, error) {
+	response, err := s.client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	a := &answer{Response: response}
+	if a.body, err = io.ReadAll(response.Body); err != nil {
+		return nil, err
+	}
+	if json.Unmarshal(a.body, &a.json) == nil {
+		for _, name := range []string{"access_token", "id_token"} {
+			if token, ok := a.json[name].(string); ok {
+				secret(name, token)
+			}
+		}
+	}
+	return a, nil
+}
+
+// tokenRequest is a POST to the token endpoint.
+func (s *site) tokenRequest(form url.Values) *http.Request {
+	r, err := http.NewRequest(http.MethodPost, s.issuer+"/token", strings.NewReader(form.Encode()))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return r
+}
+
+// redemption is the complete valid request of client web for a code.
+func (s *site) redemption(code string) *http.Request {
+	r := s.tokenRequest(url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}})
+	r.SetBasicAuth("web", secret("client secret", webSecret))
+	return r
+}
+
+// wantTokens asserts a 200 with tokens.
+func (a *answer) wantTokens(t testing.TB) {
+	t.Helper()
+	if a.StatusCode != http.StatusOK || a.json["access_token"] == nil {
+		t.Fatalf("got %d %s, want 200 with tokens", a.StatusCode, a.body)
+	}
+}
+
+// wantError asserts an error response in the one shape they all have.
+func (a *answer) wantError(t testing.TB, status int, code string) {
+	t.Helper()
+	if a.StatusCode != status || a.json["error"] != code {
+		t.Fatalf("got %d %s, want %d %s", a.StatusCode, a.body, status, code)
+	}
+	for name := range a.json {
+		if name != "error" && name != "error_description" {
+			t.Errorf("the error response has a member %q", name)
+		}
+	}
+	if got := a.Header.Get("Content-Type"); got != "application/json" {
+		t.Errorf("Content-Type is %q", got)
+	}
+	if got := a.Header.Get("Cache-Control"); !strings.Contains(got, "no-store") {
+		t.Errorf("Cache-Control is %q", got)
+	}
+	if challenge := a.Header.Get("WWW-Authenticate"); (status == http.StatusUnauthorized) != (challenge != "") {
+		t.Errorf("WWW-Authenticate is %q with status %d", challenge, status)
+	}
+}
