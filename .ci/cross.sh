@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Every platform that Caddy is run on: the whole module is type-checked with
+# all of Caddy from source, which takes seconds where compiling Caddy takes
+# minutes; and the packages that depend on the platform are vetted, which
+# compiles what they need.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly gopackages=golang.org/x/tools/go/packages/gopackages@v0.51.0
+
+tools=$(mktemp -d)
+trap 'rm -rf "$tools"' EXIT
+GOBIN=$tools go install "$gopackages"
+
+# type_check prints what does not type-check. gopackages describes packages and
+# exits with success whatever it found.
+type_check() {
+	"$tools/gopackages" -mode=allsyntax ./... >"$tools/found"
+	! grep -E '^\s.*\.go:[0-9]+:[0-9]+: |^\s(has an error|has incomplete|has no exported)' "$tools/found"
+}
+
+export CGO_ENABLED=0
+failed=0
+for GOOS in linux darwin windows freebsd; do
+	for GOARCH in amd64 arm64; do
+		export GOOS GOARCH
+		echo "$GOOS/$GOARCH"
+		type_check || failed=1
+		go vet ./storage/... ./internal/... || failed=1
+	done
+done
+exit "$failed"
