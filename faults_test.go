@@ -169,3 +169,36 @@ func TestStorageFaults(t *testing.T) {
 		}
 	})
 }
+
+func TestSecondRedemptionMeanwhile(t *testing.T) {
+	s, memory := memorySite(t)
+	t.Run("A06 a second redemption while the first is under way is refused at once", func(t *testing.T) {
+		code := s.mint(oidctoken.MintRequest{ClientID: "web"})
+		memory.Reset()
+		reached, release := make(chan struct{}), make(chan struct{})
+		stored := false
+		memory.Before(onCodes(func(_ context.Context, call storagetest.Call) error {
+			if call.Op == storagetest.OpStore {
+				stored = true
+			}
+			if stored && call.Op == storagetest.OpDelete {
+				close(reached)
+				<-release
+			}
+			return nil
+		}))
+		first := make(chan *answer)
+		go func() {
+			a, _ := s.try(s.redemption(code))
+			first <- a
+		}()
+		<-reached
+		s.send(s.redemption(code)).wantError(t, 400, "invalid_grant")
+		close(release)
+		if a := <-first; a == nil {
+			t.Fatal("the first redemption got no answer")
+		} else {
+			a.wantTokens(t)
+		}
+	})
+}

@@ -240,7 +240,7 @@ func TestLogLines(t *testing.T) {
 		edits              []edit
 		fields             map[string]string // "*": anything
 	}{
-		{"REQ-240 a success says who got what", "token_issued", "info", nil, map[string]string{
+		{"REQ-240 REQ-243 a success says who got what, under the response's request id", "token_issued", "info", nil, map[string]string{
 			"client_id": "web", "auth_method": "client_secret_basic", "grant_type": "authorization_code", "scope": "openid",
 			"outcome": "success", "code_ref": "*", "kid": "*", "jti": "*", "client_ip": s.clientIP, "issuer": s.issuer, "request_id": "*"}},
 		{"REQ-242 A21 a replay is a security event", "code_replayed", "warn", []edit{set("code", used)}, map[string]string{"client_id": "web", "outcome": "invalid_grant"}},

@@ -142,6 +142,7 @@ type site struct {
 	port    string
 	dir     string // storage
 	admin   string // host:port
+	servers string // options of its servers
 	options string // further global options
 	client  *http.Client
 	// clientIP is the address its client comes from.
@@ -160,6 +161,7 @@ func newSite(t testing.TB) *site {
 	clientIP := fmt.Sprintf("192.0.2.%d", n%250)
 	return &site{
 		t: t, port: port, issuer: "http://127.0.0.1:" + port, dir: t.TempDir(), admin: "127.0.0.1:" + freePort(t), clientIP: clientIP,
+		servers: "trusted_proxies static 127.0.0.1/32",
 		client: &http.Client{
 			Transport:     forwarded{transport, clientIP},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -206,7 +208,7 @@ func (s *site) caddyfile(blocks string) string {
 	storage file_system %s
 	debug
 	servers {
-		trusted_proxies static 127.0.0.1/32
+		%s
 	}
 	log {
 		output file %s {
@@ -216,7 +218,7 @@ func (s *site) caddyfile(blocks string) string {
 	}
 	%s
 }
-%s`, s.admin, s.dir, logFile, s.options, strings.NewReplacer("ISSUER", s.issuer, "PORT", s.port, "CLIENTS", clients).Replace(blocks))
+%s`, s.admin, s.dir, s.servers, logFile, s.options, strings.NewReplacer("ISSUER", s.issuer, "PORT", s.port, "CLIENTS", clients).Replace(blocks))
 }
 
 // oneSite is the site most tests use.

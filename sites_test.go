@@ -44,10 +44,10 @@ func TestItSitsInAnySite(t *testing.T) {
 		alice $2a$04$tZiyjaHU4VwVDFpMwKlKMeZ/pmSChTJeQpEpb1PQRjOJ0eOBVV9BK
 	}
 	respond "the site"`, 401, ""},
-		{"beside encode", endpoint + `
+		{"REQ-179 beside encode", endpoint + `
 	encode gzip zstd
 	respond "the site"`, 200, "the site"},
-		{"inside one route with encode", `
+		{"REQ-179 inside one route with encode", `
 	route {
 		encode gzip zstd {
 			minimum_length 1
@@ -146,6 +146,14 @@ func TestSeveralIssuersInOneProcess(t *testing.T) {
 			if a.StatusCode != 200 || a.json["issuer"] != s.issuer+"/t1" {
 				t.Errorf("%s answers %d %s", path, a.StatusCode, a.body)
 			}
+		}
+	})
+	t.Run("T08 one subject at two issuers is two identities", func(t *testing.T) {
+		a := s.send(s.redemption(s.mint(oidctoken.MintRequest{ClientID: "web", Subject: "alice"})))
+		b := other.send(other.redemption(other.mint(oidctoken.MintRequest{ClientID: "web", Subject: "alice"})))
+		x, y := payload(t, a.json["id_token"]), payload(t, b.json["id_token"])
+		if x["sub"] != y["sub"] || x["iss"] != s.issuer || y["iss"] != other.issuer {
+			t.Errorf("got %v and %v", x, y)
 		}
 	})
 	t.Run("T09 each issuer has keys of its own", func(t *testing.T) {

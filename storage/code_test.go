@@ -56,6 +56,17 @@ func TestBucketIsTheMinuteAfterExpiry(t *testing.T) {
 	}
 }
 
+func TestBucketNames(t *testing.T) {
+	for name, want := range map[string]bool{
+		"00000000": true, "0123cdef": true, "ffffffff": true,
+		"": false, "0": false, "0000000": false, "000000000": false, "0000000A": false, "0000000g": false, "+0000001": false, "0x000001": false, "........": false,
+	} {
+		if got := storage.BucketName(name); got != want {
+			t.Errorf("%q counts as a bucket: %v, want %v", name, got, want)
+		}
+	}
+}
+
 // hostile is what a client can send for a code.
 var hostile = []struct{ name, code string }{
 	{"A26 empty", ""},

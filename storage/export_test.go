@@ -52,6 +52,9 @@ func (c *Codes) Unseal(code string, sealed []byte) []byte {
 // NewCodeAt returns a random code of a bucket.
 func NewCodeAt(t time.Time) string { return newCode(bucketOf(t)) }
 
+// BucketName reports whether a folder of that name is a bucket.
+func BucketName(name string) bool { _, ok := parseBucket(name); return ok }
+
 // Purge forgets what expired.
 func (s *UsedSet) Purge(now time.Time) { s.purge(now) }
 

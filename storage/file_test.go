@@ -371,17 +371,35 @@ func TestUnfinishedWriteLeavesNoRecord(t *testing.T) {
 			}
 			_, err := codes.Store(t.Context(), record(c.Now()))
 			wantError(t, err, storage.ErrUnavailable)
-			if names := recordFiles(t, dir); len(names) != 1 {
+			if names := recordFiles(t, dir, 64); len(names) != 1 {
 				t.Errorf("%d files have a record's name, want 1", len(names))
+			}
+		})
+		t.Run(op+", and where it can be cleaned up nothing at all", func(t *testing.T) {
+			c, dir := noon(), t.TempDir()
+			codes, faults := fileNode(t, dir, c, true, boot)
+			mint(t, codes, c.Now())
+			faults.Before = func(s storage.Step) error {
+				if s.Op == op {
+					return syscall.ENOSPC
+				}
+				return nil
+			}
+			_, err := codes.Store(t.Context(), record(c.Now()))
+			wantError(t, err, storage.ErrUnavailable)
+			if names := recordFiles(t, dir, 28); len(names) != 0 {
+				t.Errorf("left are %v", names)
 			}
 		})
 	}
 }
 
-func recordFiles(t *testing.T, dir string) (names []string) {
+// recordFiles returns the files whose names have a length: 64 for records, 28
+// for temporary files.
+func recordFiles(t *testing.T, dir string, length int) (names []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
-		if len(entry.Name()) == 64 {
+		if len(entry.Name()) == length {
 			names = append(names, name)
 		}
 		return err

@@ -85,11 +85,12 @@ func (s *fileStore) write(key string, value []byte) error {
 	name := s.files.Filename(key)
 	dir := filepath.Dir(name)
 	temporary := filepath.Join(dir, newTemporaryName())
-	if err := s.create(temporary, value); err != nil {
-		return err
+	err := s.create(temporary, value)
+	if err == nil {
+		err = s.os.Rename(temporary, name)
 	}
-	if err := s.os.Rename(temporary, name); err != nil {
-		_ = s.os.Remove(temporary)
+	if err != nil {
+		_ = s.os.Remove(temporary) // else the sweeper takes it
 		return err
 	}
 	return s.syncDir(dir)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/authentiq/caddy-oidc-token/internal/seal"
@@ -118,7 +117,7 @@ func decodeRecord(plain []byte) (*sealedRecord, error) {
 		Version int `json:"version"`
 	}
 	if err := json.Unmarshal(plain, &versioned); err != nil {
-		return nil, errors.New("the record is not JSON") // the cause could quote it
+		return nil, errors.New("the record is not one JSON value") // the cause could quote it
 	}
 	if versioned.Version != recordVersion {
 		return nil, fmt.Errorf("the record has version %d, want %d", versioned.Version, recordVersion)
@@ -128,9 +127,6 @@ func decodeRecord(plain []byte) (*sealedRecord, error) {
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(r); err != nil {
 		return nil, errors.New("the record has members that are not known or of another type")
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, errors.New("something follows the record")
 	}
 	return r, nil
 }

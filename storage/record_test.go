@@ -91,7 +91,7 @@ func TestCodeOfAnotherIssuerIsUnknown(t *testing.T) {
 	t.Run("REQ-085 also where its record was copied", func(t *testing.T) {
 		c, memory := noon(), storagetest.NewMemory()
 		here := node(t, memory, c)
-		there := node(t, memory, c, func(o *storage.Options) { o.Issuer = "https://other.example.com" })
+		there := node(t, memory, c, func(o *storage.Options) { o.Issuer = "https://my.example.com" })
 		code := mint(t, here, c.Now())
 		from, _ := here.Keys(code)
 		to, _ := there.Keys(code)

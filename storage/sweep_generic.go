@@ -75,7 +75,8 @@ func (s *genericStore) sweepBucket(ctx context.Context, b *broom, dir string) er
 	return err
 }
 
-// children returns the keys of ours directly below dir.
+// children returns the keys of ours directly below dir. One with a slash at its
+// end is a folder.
 func (s *genericStore) children(ctx context.Context, dir string) ([]string, error) {
 	keys, err := s.list(ctx, dir, false)
 	if err != nil {
@@ -102,9 +103,6 @@ func (s *genericStore) list(ctx context.Context, prefix string, recursive bool) 
 	}
 	if err != nil {
 		return nil, s.failure("list", prefix, err)
-	}
-	for i, key := range keys {
-		keys[i] = strings.TrimSuffix(key, "/")
 	}
 	return keys, nil
 }

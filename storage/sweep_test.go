@@ -255,7 +255,7 @@ func TestSweepingByListsOfAnotherKind(t *testing.T) {
 		}},
 		{"empty keys and the folder itself among them", func(m *storagetest.Memory, ctx context.Context, prefix string, recursive bool) ([]string, error) {
 			keys, err := m.List(ctx, prefix, recursive)
-			return append(keys, "", "/", prefix, prefix+"/", prefix+"//", ".", ".."), err
+			return append(keys, "", "/", prefix, prefix+"/", prefix+"//", ".", "..", prefix+"/"+strings.Repeat("0c", 32)+"/"), err
 		}},
 		{"folders with a slash at the end", func(m *storagetest.Memory, ctx context.Context, prefix string, recursive bool) ([]string, error) {
 			keys, err := m.List(ctx, prefix, recursive)

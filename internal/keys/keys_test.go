@@ -74,20 +74,38 @@ func pooled(from int) func(token.Algorithm) (crypto.Signer, error) {
 	}
 }
 
+// logBuffer is a log that may be read while it is written.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
 // fixture is one node: an Automatic whose clock and storage a test drives.
 type fixture struct {
 	*Automatic
 	t     *testing.T
 	clock *clock
 	store *memory
-	log   *bytes.Buffer
+	log   *logBuffer
 }
 
 // newFixture returns a node on store with ES256, the default, beside RS256. change may alter
 // the options.
 func newFixture(t *testing.T, store *memory, c *clock, change func(*Options)) *fixture {
 	t.Helper()
-	log := new(bytes.Buffer)
+	log := new(logBuffer)
 	o := Options{
 		Storage:          store,
 		Issuer:           testIssuer,

@@ -26,7 +26,7 @@ func newMemory() *memory {
 	return &memory{values: map[string][]byte{}, locks: map[string]chan struct{}{}, counts: map[string]int{}}
 }
 
-// view is the same storage with faults of its own: one node's way to it.
+// node is the same storage with faults of its own.
 func (m *memory) node(before func(operation, key string) error) *node { return &node{m, before} }
 
 func (m *memory) begin(operation, key string) (done func(), err error) {

@@ -1,8 +1,11 @@
 package oauth
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -266,6 +269,25 @@ func TestHashLanes(t *testing.T) {
 		again.basic("human", "human")
 		f.fails(wrong, busy)
 		f.succeeds(again)
+	})
+	t.Run("C09 at most half of the processors hash", func(t *testing.T) {
+		if got, most := cap(newHashLanes().normal), max(1, runtime.GOMAXPROCS(0)/2); got < 1 || got > most {
+			t.Errorf("%d hash at a time, want at most %d", got, most)
+		}
+	})
+	t.Run("a client that hangs up waits for no place", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l := newHashLanes()
+			for range cap(l.normal) {
+				l.normal <- struct{}{}
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			began := time.Now()
+			if _, err := l.enter(ctx, false, began); !errors.Is(err, errHashingBusy) || time.Since(began) != 0 {
+				t.Errorf("after %v: %v", time.Since(began), err)
+			}
+		})
 	})
 	t.Run("the lane of penalties has one place", func(t *testing.T) {
 		l := newHashLanes()

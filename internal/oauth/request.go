@@ -7,7 +7,6 @@ import (
 	"mime"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 )
 
@@ -90,9 +89,7 @@ func readError(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return tooLarge(err)
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return &Error{Kind: RequestTimeout, Reason: BodyTimeout, Err: err}
-	}
+	// os.ErrDeadlineExceeded is one, too.
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		return &Error{Kind: RequestTimeout, Reason: BodyTimeout, Err: err}
 	}

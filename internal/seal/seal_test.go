@@ -83,6 +83,8 @@ func TestSealedRecordOpensAsNothingElse(t *testing.T) {
 		{"no secret", nil, label},
 		{"another type", secret, change(func(l *seal.Label) { l.Type = "key" })},
 		{"another issuer", secret, change(func(l *seal.Label) { l.Issuer += "/" })},
+		{"another issuer of the same length", secret, change(func(l *seal.Label) { l.Issuer = "https://my.example.com" })},
+		{"another place of the same length", secret, change(func(l *seal.Label) { l.Key = "oidc_token/a/codes/b/d" })},
 		{"another place", secret, change(func(l *seal.Label) { l.Key += "d" })},
 		{"a place whose name begins in the issuer's", secret, change(func(l *seal.Label) {
 			l.Issuer, l.Key = l.Issuer+l.Key[:1], l.Key[1:]
