@@ -111,13 +111,15 @@ func (s *settings) algorithms() []token.Algorithm {
 
 // loadKeyFiles loads the signing_key files. RFC 8725 §3.1: one key, one
 // algorithm; so what a client asks for must be among the files.
-func (i *issuer) loadKeyFiles() (err error) {
+func (i *issuer) loadKeyFiles() error {
 	s := i.settings
-	i.keys, err = keys.LoadFiles(s.signingKeyFiles, s.rsaAlgorithm())
+	files, err := keys.LoadFiles(s.signingKeyFiles, s.rsaAlgorithm())
 	if err != nil {
 		return fmt.Errorf("signing_key: %w", err)
 	}
-	held := i.keys.Algorithms()
+	i.keys = files
+	s.warnings = append(s.warnings, files.Warnings()...)
+	held := files.Algorithms()
 	if !slices.Contains(held, s.signingAlg) {
 		return fmt.Errorf("signing_alg %s has no key among the signing_key files, which hold %v: "+
 			"add such a key, or set signing_alg to one of these", s.signingAlg, held)

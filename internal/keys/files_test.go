@@ -101,8 +101,8 @@ func TestLoadFiles(t *testing.T) {
 			if err != nil || !slices.Equal(kidsOf(t, raw), []string{key.ID}) {
 				t.Fatalf("got %s, %v", raw, err)
 			}
-			if len(set.(*Files).Warnings()) != 0 {
-				t.Fatalf("warnings %v", set.(*Files).Warnings())
+			if len(set.Warnings()) != 0 {
+				t.Fatalf("warnings %v", set.Warnings())
 			}
 		})
 	}
@@ -251,7 +251,7 @@ func TestFileWarnings(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			warnings := strings.Join(set.(*Files).Warnings(), "\n")
+			warnings := strings.Join(set.Warnings(), "\n")
 			if strings.Contains(warnings, file) != row.warn {
 				t.Fatalf("got %q", warnings)
 			}
