@@ -1,0 +1,86 @@
+package oidctoken
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/authentiq/caddy-oidc-token/internal/token"
+)
+
+// bareIssuer has a handler's parts but no endpoint: whatever asks it panics.
+func bareIssuer() (*issuer, *observer.ObservedLogs) {
+	core, logs := observer.New(zapcore.DebugLevel)
+	return &issuer{
+		identifier: "http://localhost",
+		settings:   &settings{issuerURL: &url.URL{Scheme: "http", Host: "localhost"}},
+		logger:     zap.New(core),
+		now:        time.Now,
+	}, logs
+}
+
+func TestPanicInTheEndpoint(t *testing.T) {
+	i, logs := bareIssuer()
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest(http.MethodPost, "/token", strings.NewReader("grant_type=authorization_code&code=a-code&client_id=web"))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	i.serveToken(w, r)
+	t.Run("REQ-168 H14 a panic is a 500 without a stack", func(t *testing.T) {
+		if w.Code != 500 || strings.TrimSpace(w.Body.String()) != `{"error":"server_error","error_description":"The request could not be completed."}` {
+			t.Errorf("got %d %s", w.Code, w.Body)
+		}
+	})
+	t.Run("the log has the stack and the request", func(t *testing.T) {
+		if logs.FilterMessageSnippet("panic").Len() != 1 || logs.FilterField(zap.String("event", "panic")).Len() != 1 {
+			t.Errorf("logged %v", logs.All())
+		}
+	})
+	t.Run("an aborted request stays aborted", func(t *testing.T) {
+		defer func() {
+			if p := recover(); p != http.ErrAbortHandler {
+				t.Errorf("recovered %v", p)
+			}
+		}()
+		x := &exchange{issuer: i, w: httptest.NewRecorder(), r: httptest.NewRequest(http.MethodPost, "/token", nil)}
+		defer x.recover()
+		panic(http.ErrAbortHandler)
+	})
+	t.Run("a panic after the answer writes no second one", func(t *testing.T) {
+		w := httptest.NewRecorder()
+		func() {
+			x := &exchange{issuer: i, w: w, r: httptest.NewRequest(http.MethodPost, "/token", nil)}
+			defer x.recover()
+			if err := x.write(http.StatusOK, []byte("{}")); err != nil {
+				t.Error(err)
+			}
+			panic("late")
+		}()
+		if w.Body.String() != "{}" {
+			t.Errorf("got %s", w.Body)
+		}
+	})
+}
+
+// deaf is a client that went away.
+type deaf struct{ http.ResponseWriter }
+
+func (deaf) Write([]byte) (int, error) { return 0, errors.New("connection reset") }
+
+func TestUndeliveredTokens(t *testing.T) {
+	i, logs := bareIssuer()
+	x := &exchange{issuer: i, w: deaf{httptest.NewRecorder()}, r: httptest.NewRequest(http.MethodPost, "/token", nil), start: time.Now()}
+	x.writeToken(&token.Response{AccessToken: "an-access-token", TokenType: "Bearer", ExpiresIn: 1})
+	t.Run("F13 tokens that did not arrive are reported as issued", func(t *testing.T) {
+		if logs.Len() != 1 || logs.FilterField(zap.String("event", "issued_undelivered")).Len() != 1 {
+			t.Errorf("logged %v", logs.All())
+		}
+	})
+}
