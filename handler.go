@@ -98,8 +98,8 @@ func (x *exchange) preflight() {
 	x.w.WriteHeader(http.StatusNoContent)
 }
 
-// token checks what HTTP itself decides, in the order TLS, method, early data,
-// size, and then has the endpoint respond.
+// token checks what HTTP itself decides, in the order TLS, method and early
+// data, and then has the endpoint respond, which bounds the body.
 func (x *exchange) token() (*token.Response, error) {
 	r := x.r
 	switch {
@@ -112,10 +112,7 @@ func (x *exchange) token() (*token.Response, error) {
 	case r.TLS != nil && !r.TLS.HandshakeComplete:
 		// RFC 8470 §5.2: early data can be replayed.
 		return nil, &oauth.Error{Kind: oauth.TooEarly, Reason: "early_data"}
-	case r.ContentLength > oauth.MaxBody:
-		return nil, &oauth.Error{Kind: oauth.ContentTooLarge, Reason: "content_too_large"}
 	}
-	r.Body = http.MaxBytesReader(x.w, r.Body, oauth.MaxBody)
 	deadline := http.NewResponseController(x.w)
 	// Not every ResponseWriter has deadlines; the server's own apply then.
 	_ = deadline.SetReadDeadline(x.start.Add(bodyTimeout))
