@@ -7,12 +7,9 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"strings"
 	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
-
-	"github.com/authentiq/caddy-oidc-token/internal/oauth"
 )
 
 // maxAdminBody bounds a request to the admin API, in bytes.
@@ -33,7 +30,7 @@ func (*adminAPI) CaddyModule() caddy.ModuleInfo {
 
 // Provision notes that the config has an admin API.
 func (*adminAPI) Provision(ctx caddy.Context) error {
-	adminDoor.opened(ctx)
+	adminDoor.opened(ctx.Done())
 	return nil
 }
 
@@ -57,24 +54,22 @@ func mintCode(w http.ResponseWriter, r *http.Request) error {
 	}
 	response, err := Mint(r.Context(), request.Issuer, &request.MintRequest)
 	if err != nil {
-		return mintError(err)
+		return apiError(err)
 	}
 	return writeAdminResponse(w, http.StatusCreated, response)
 }
 
-// mintError says what the caller can change: who reaches the admin API may
-// see the whole config anyway.
-func mintError(err error) error {
-	if e, ok := errors.AsType[*oauth.Error](err); ok {
-		if e.Hint != "" {
-			err = fmt.Errorf("%s: %s: %s", e.Code(), strings.TrimSuffix(e.Description(), "."), e.Hint)
-		}
-		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
+// apiError says what the caller can change: who reaches the admin API may see
+// the whole config anyway.
+func apiError(err error) error {
+	status := http.StatusServiceUnavailable
+	switch {
+	case errors.Is(err, ErrRequest):
+		status = http.StatusBadRequest
+	case errors.Is(err, ErrNoIssuer):
+		status = http.StatusNotFound
 	}
-	if errors.Is(err, errNoIssuer) {
-		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: err}
-	}
-	return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: err}
+	return caddy.APIError{HTTPStatus: status, Err: err}
 }
 
 // rotatedKey is a key in the answer of POST /oidc_token/keys/rotate.
@@ -96,7 +91,7 @@ func rotateKeys(w http.ResponseWriter, r *http.Request) error {
 	}
 	i, err := live.find(request.Issuer)
 	if err != nil {
-		return mintError(err)
+		return apiError(err)
 	}
 	if i.automatic == nil {
 		return caddy.APIError{HTTPStatus: http.StatusConflict,
@@ -104,7 +99,7 @@ func rotateKeys(w http.ResponseWriter, r *http.Request) error {
 	}
 	states, err := i.automatic.Rotate(r.Context(), request.DropOld)
 	if err != nil {
-		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: err}
+		return apiError(err)
 	}
 	response := []rotatedKey{}
 	for _, k := range states {
@@ -190,8 +185,8 @@ var adminDoor door
 
 type door struct{ config atomic.Value } // of the config's context: its Done channel
 
-func (d *door) opened(ctx caddy.Context)    { d.config.Store(ctx.Done()) }
-func (d *door) open(ctx caddy.Context) bool { return d.config.Load() == ctx.Done() }
+func (d *door) opened(config <-chan struct{})    { d.config.Store(config) }
+func (d *door) open(config <-chan struct{}) bool { return d.config.Load() == config }
 
 // Interface guards
 var (

@@ -3,7 +3,7 @@ package oidctoken
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -17,7 +17,7 @@ import (
 // is not told when its config goes live, and `caddy validate` must create
 // nothing.
 type App struct {
-	ctx    caddy.Context
+	config <-chan struct{} // closed when the config's context ends; stands for the config
 	logger *zap.Logger
 	slog   *slog.Logger
 
@@ -48,7 +48,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 
 // Provision prepares the app for its handlers.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.ctx = ctx
+	a.config = ctx.Done()
 	a.logger = ctx.Logger()
 	a.slog = ctx.Slogger()
 	a.issuers = make(map[string]*sharedIssuer)
@@ -66,8 +66,8 @@ func (a *App) issuerFor(h *Handler, s *settings, build func() (*issuer, error)) 
 	defer a.mu.Unlock()
 	if shared, ok := a.issuers[s.issuer]; ok {
 		if shared.config != string(config) {
-			return nil, fmt.Errorf("issuer %s is configured twice, differently: "+
-				"make both oidc_token blocks the same (a snippet and import), or give one another issuer", s.issuer)
+			return nil, errors.New("it is configured twice, differently: " +
+				"make both oidc_token blocks the same (a snippet and import), or give one another issuer")
 		}
 		return shared.issuer, nil
 	}
@@ -90,7 +90,7 @@ func (a *App) Start() error {
 		a.work.Go(func() { i.run(ctx) })
 		a.logger.Info("token endpoint is up", i.describe()...)
 	}
-	if len(a.issuers) > 0 && !adminDoor.open(a.ctx) {
+	if len(a.issuers) > 0 && !adminDoor.open(a.config) {
 		a.logger.Info("the admin API is off: codes are minted from Go only, and `caddy oidc-token` cannot reach this instance")
 	}
 	return nil
@@ -116,8 +116,13 @@ func (a *App) Stop() error {
 	return nil
 }
 
+// Cleanup does what Stop does: a config whose apps have all started and that
+// fails after that is only cleaned up.
+func (a *App) Cleanup() error { return a.Stop() }
+
 // Interface guards
 var (
-	_ caddy.App         = (*App)(nil)
-	_ caddy.Provisioner = (*App)(nil)
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
 )

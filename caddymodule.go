@@ -54,14 +54,14 @@ type Handler struct {
 	SigningKey []string `json:"signing_key,omitempty"`
 
 	// How long an automatic key signs before its successor takes over, or -1
-	// for never (`off` in a Caddyfile). Default: 90d.
+	// for never (`off` in a Caddyfile). Default: 90d. At least 48h.
 	KeyRotation caddy.Duration `json:"key_rotation,omitempty"`
 
 	// How long an authorization code may be redeemed. Default: 60s. At most
 	// 10m.
 	CodeLifetime caddy.Duration `json:"code_lifetime,omitempty"`
 
-	// How long an access token is valid. Default: 10m.
+	// How long an access token is valid. Default: 10m. At most 24h.
 	AccessTokenLifetime caddy.Duration `json:"access_token_lifetime,omitempty"`
 
 	// How long an ID token is valid. Default: 1h.
@@ -78,7 +78,7 @@ type Handler struct {
 	// `/.well-known/jwks.json`.
 	JWKSEndpoint string `json:"jwks_endpoint,omitempty"`
 
-	// The registered clients.
+	// The registered clients. Required: at least one.
 	Clients []*Client `json:"clients,omitempty"`
 
 	issuer *issuer // set by Provision
@@ -95,7 +95,8 @@ type Client struct {
 
 	// Client secrets, several of which may be valid at once. Each is plain (at
 	// least 22 characters; better a placeholder than the secret itself) or a
-	// hash: `sha256:<hex>`, bcrypt `$2a$…` or `$argon2id$…`.
+	// hash: `sha256:<hex>`, bcrypt (`$2a$…`, `$2b$…`, `$2y$…`) or `$argon2id$…`.
+	// Required but for `none`.
 	ClientSecret []string `json:"client_secret,omitempty"`
 
 	// `client_secret_basic` (default), `client_secret_post`, or `none` for a
@@ -106,7 +107,8 @@ type Client struct {
 	// character. Required.
 	RedirectURIs []string `json:"redirect_uris,omitempty"`
 
-	// The grant types the client may use. Default: `authorization_code`.
+	// The grant types the client may use. Default: `authorization_code`, the
+	// only one there is. A list that is there and empty means none.
 	GrantTypes []string `json:"grant_types,omitempty"`
 
 	// The scopes the client may be granted, separated by spaces. Default:
@@ -153,13 +155,14 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		if err != nil {
 			return nil, err
 		}
-		return newIssuer(s, store, app.logger, app.slog)
+		i, err := newIssuer(s, store, app.logger, app.slog)
+		for _, warning := range s.warnings {
+			app.logger.Warn(warning, zap.String("issuer", s.issuer))
+		}
+		return i, err
 	})
 	if err != nil {
 		return fmt.Errorf("issuer %s: %w", s.issuer, err)
-	}
-	for _, warning := range s.warnings {
-		app.logger.Warn(warning, zap.String("issuer", s.issuer))
 	}
 	return nil
 }
@@ -173,7 +176,11 @@ func (h *Handler) openStorage(ctx caddy.Context) (certmagic.Storage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loading storage module: %w", err)
 	}
-	return module.(caddy.StorageConverter).CertMagicStorage()
+	store, err := module.(caddy.StorageConverter).CertMagicStorage()
+	if err != nil {
+		return nil, fmt.Errorf("creating storage: %w", err)
+	}
+	return store, nil
 }
 
 // Interface guards

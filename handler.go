@@ -3,8 +3,10 @@ package oidctoken
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -40,7 +42,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 // serveToken answers a request to the token endpoint. It is the only place
 // that writes its responses and its log lines.
 func (i *issuer) serveToken(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{issuer: i, w: w, r: r, start: i.now()}
+	x := &responder{issuer: i, w: w, r: r, start: i.now()}
 	defer x.recover()
 	x.setHeaders()
 	if r.Method == http.MethodOptions && i.secure(r) {
@@ -49,14 +51,14 @@ func (i *issuer) serveToken(w http.ResponseWriter, r *http.Request) {
 	}
 	response, err := x.token()
 	if err != nil {
-		x.writeError(err)
+		x.refuse(err)
 		return
 	}
 	x.writeToken(response)
 }
 
-// exchange is one token request and its response.
-type exchange struct {
+// responder answers one request.
+type responder struct {
 	*issuer
 	w       http.ResponseWriter
 	r       *http.Request
@@ -69,7 +71,7 @@ type exchange struct {
 // setHeaders sets what every response of the endpoint carries, errors
 // included. RFC 6749 §5.1: no-store and no-cache. no-transform keeps `encode`
 // from compressing tokens.
-func (x *exchange) setHeaders() {
+func (x *responder) setHeaders() {
 	h := x.w.Header()
 	h.Set("Cache-Control", "no-store, no-transform")
 	h.Set("Pragma", "no-cache")
@@ -86,7 +88,7 @@ func (x *exchange) setHeaders() {
 
 // preflight answers OPTIONS: a CORS preflight of an allowed origin, or a plain
 // one (RFC 9110 §9.3.7). It needs no authentication and has no effect.
-func (x *exchange) preflight() {
+func (x *responder) preflight() {
 	h := x.w.Header()
 	h.Set("Allow", "POST, OPTIONS")
 	if h.Get("Access-Control-Allow-Origin") != "" && x.r.Header.Get("Access-Control-Request-Method") != "" {
@@ -100,7 +102,7 @@ func (x *exchange) preflight() {
 
 // token checks what HTTP itself decides, in the order TLS, method and early
 // data, and then has the endpoint respond, which bounds the body.
-func (x *exchange) token() (*token.Response, error) {
+func (x *responder) token() (*token.Response, error) {
 	r := x.r
 	switch {
 	case !x.secure(r):
@@ -133,10 +135,10 @@ func (i *issuer) secure(r *http.Request) bool {
 	return trusted && len(proto) == 1 && proto[0] == "https"
 }
 
-func (x *exchange) writeToken(response *token.Response) {
+func (x *responder) writeToken(response *token.Response) {
 	body, err := response.JSON()
 	if err != nil {
-		x.writeError(err)
+		x.refuse(err)
 		return
 	}
 	if err := x.write(http.StatusOK, body); err != nil {
@@ -153,10 +155,18 @@ type errorBody struct {
 	Description string `json:"error_description"`
 }
 
-// writeError writes any error as our JSON with our headers. RFC 9110 §15.5.2:
-// a 401 has a challenge, whatever the client had sent.
-func (x *exchange) writeError(err error) {
+// refuse answers a token request with an error, and logs it.
+func (x *responder) refuse(err error) {
 	e := oauth.AsError(err)
+	if err := x.writeError(e); err != nil {
+		e.Err = errors.Join(e.Err, err)
+	}
+	x.log(e)
+}
+
+// writeError writes an error as our JSON with our headers. RFC 9110 §15.5.2: a
+// 401 has a challenge, whatever the client had sent.
+func (x *responder) writeError(e *oauth.Error) error {
 	h := x.w.Header()
 	switch e.Kind {
 	case oauth.InvalidClient:
@@ -172,14 +182,11 @@ func (x *exchange) writeError(err error) {
 		h.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
 	}
 	body, _ := json.Marshal(errorBody{e.Code(), e.Description()}) // two strings
-	if err := x.write(e.Status(), body); err != nil {
-		e.Err = errors.Join(e.Err, err)
-	}
-	x.log(e)
+	return x.write(e.Status(), body)
 }
 
 // write sends status and a JSON body whole: HTTP/1.0 clients need its length.
-func (x *exchange) write(status int, body []byte) error {
+func (x *responder) write(status int, body []byte) error {
 	x.written = true
 	h := x.w.Header()
 	h.Set("Content-Type", "application/json")
@@ -191,43 +198,23 @@ func (x *exchange) write(status int, body []byte) error {
 
 // recover turns a panic into a server_error: no stack, no second response, and
 // the process lives.
-func (x *exchange) recover() {
+func (x *responder) recover() {
 	switch p := recover(); {
 	case p == nil:
 	case p == http.ErrAbortHandler:
 		panic(p)
 	default:
-		x.logger.Error("panic while answering a token request",
-			zap.String("issuer", x.identifier), zap.String("request_id", x.id), zap.ByteString("stack", debug.Stack()))
+		// Of the value only what cannot hold request data.
+		what := fmt.Sprintf("%T", p)
+		if fault, ok := p.(runtime.Error); ok {
+			what = fault.Error()
+		}
+		x.logger.Error("panic while answering a request", zap.String("issuer", x.identifier),
+			zap.String("request_id", x.id), zap.String("panic", what), zap.ByteString("stack", debug.Stack()))
 		if !x.written {
-			x.writeError(&oauth.Error{Kind: oauth.ServerError, Reason: "panic"})
+			x.refuse(&oauth.Error{Kind: oauth.ServerError, Reason: "panic"})
 		}
 	}
-}
-
-// serveDocument answers for the JWKS and the discovery documents: public,
-// cacheable, readable by any browser script (Discovery §4.2, RFC 9700 §2.6).
-func (i *issuer) serveDocument(w http.ResponseWriter, r *http.Request, document func() ([]byte, error)) {
-	x := &exchange{issuer: i, w: w, r: r, start: i.now()}
-	defer x.recover()
-	h := w.Header()
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Access-Control-Allow-Origin", "*")
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		h.Set("Allow", "GET, HEAD")
-		h.Set("Cache-Control", "no-store")
-		x.writeError(&oauth.Error{Kind: oauth.MethodNotAllowed, Reason: "method_not_allowed"})
-		return
-	}
-	body, err := document()
-	if err != nil {
-		h.Set("Cache-Control", "no-store")
-		x.writeError(&oauth.Error{Kind: oauth.TemporarilyUnavailable, Reason: "keys_unavailable", RetryAfter: time.Second, Err: err})
-		return
-	}
-	h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(jwksLifetime/time.Second)))
-	// A client that went away has no more use for the answer.
-	_ = x.write(http.StatusOK, body)
 }
 
 // clientIP is the address Caddy determined: that of a trusted proxy's client,

@@ -49,14 +49,14 @@ func TestPanicInTheEndpoint(t *testing.T) {
 				t.Errorf("recovered %v", p)
 			}
 		}()
-		x := &exchange{issuer: i, w: httptest.NewRecorder(), r: httptest.NewRequest(http.MethodPost, "/token", nil)}
+		x := &responder{issuer: i, w: httptest.NewRecorder(), r: httptest.NewRequest(http.MethodPost, "/token", nil)}
 		defer x.recover()
 		panic(http.ErrAbortHandler)
 	})
 	t.Run("a panic after the answer writes no second one", func(t *testing.T) {
 		w := httptest.NewRecorder()
 		func() {
-			x := &exchange{issuer: i, w: w, r: httptest.NewRequest(http.MethodPost, "/token", nil)}
+			x := &responder{issuer: i, w: w, r: httptest.NewRequest(http.MethodPost, "/token", nil)}
 			defer x.recover()
 			if err := x.write(http.StatusOK, []byte("{}")); err != nil {
 				t.Error(err)
@@ -76,7 +76,7 @@ func (deaf) Write([]byte) (int, error) { return 0, errors.New("connection reset"
 
 func TestUndeliveredTokens(t *testing.T) {
 	i, logs := bareIssuer()
-	x := &exchange{issuer: i, w: deaf{httptest.NewRecorder()}, r: httptest.NewRequest(http.MethodPost, "/token", nil), start: time.Now()}
+	x := &responder{issuer: i, w: deaf{httptest.NewRecorder()}, r: httptest.NewRequest(http.MethodPost, "/token", nil), start: time.Now()}
 	x.writeToken(&token.Response{AccessToken: "an-access-token", TokenType: "Bearer", ExpiresIn: 1})
 	t.Run("F13 tokens that did not arrive are reported as issued", func(t *testing.T) {
 		if logs.Len() != 1 || logs.FilterField(zap.String("event", "issued_undelivered")).Len() != 1 {

@@ -147,6 +147,26 @@ func (s *site) value(t *testing.T, series string) (v float64) {
 	return v
 }
 
+// Caddy does not stop the apps of a config that fails once they have all
+// started: it only cleans them up.
+func TestALoadThatFailsAfterItStarted(t *testing.T) {
+	s := newSite(t).start(oneSite)
+	before := settledWork(t)
+	config, err := caddyJSON(s.caddyfile(strings.Replace(oneSite, "client web {", "client other {", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := strings.Replace(string(config), `"config":{"persist":false`, `"config":{"load":{"module":"nonesuch"},"persist":false`, 1)
+	if err := caddy.Load([]byte(broken), true); err == nil || !strings.Contains(err.Error(), "nonesuch") {
+		t.Fatalf("loading says %v", err)
+	}
+	eventually(t, "background work of the failed config goes on", func() bool { return backgroundWork() <= before })
+	if _, err := oidctoken.Mint(t.Context(), s.issuer, &oidctoken.MintRequest{ClientID: "other", Subject: "alice", RedirectURI: redirect}); err == nil {
+		t.Error("the failed config mints")
+	}
+	s.mint(oidctoken.MintRequest{ClientID: "web"})
+}
+
 func TestMetrics(t *testing.T) {
 	s := newSite(t).start(oneSite)
 	redeem := func() { s.send(s.redemption(s.mint(oidctoken.MintRequest{ClientID: "web"}))).wantTokens(t) }
@@ -187,6 +207,16 @@ func TestMetrics(t *testing.T) {
 		}
 		if after := strings.Count(s.metrics(), "\ncaddy_oidc_token_"); after != before {
 			t.Errorf("%d series before, %d after", before, after)
+		}
+	})
+	t.Run("requests for the documents are not counted as token requests", func(t *testing.T) {
+		before := strings.Count(s.metrics(), "method_not_allowed")
+		r, _ := http.NewRequest(http.MethodPut, s.issuer+"/.well-known/jwks.json", nil)
+		if a := s.send(r); a.StatusCode != 405 {
+			t.Fatalf("got %d", a.StatusCode)
+		}
+		if after := strings.Count(s.metrics(), "method_not_allowed"); after != before {
+			t.Error("they are")
 		}
 	})
 	t.Run("the keys are reported", func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 // log writes the request's one line and counts it. Level info for success and
 // a client's mistake, warn for a security event, error for a fault. Nothing
 // secret reaches it: the attempt has ids and keyed hashes only.
-func (x *exchange) log(e *oauth.Error) {
+func (x *responder) log(e *oauth.Error) {
 	took := x.now().Sub(x.start)
 	metrics.observeRequest(x.attempt, e, took)
 	if x.attempt.Authenticated {
@@ -41,7 +41,7 @@ func severity(e *oauth.Error) (zapcore.Level, string) {
 }
 
 // fields are the members of the line, with stable names.
-func (x *exchange) fields(e *oauth.Error, took time.Duration) []zap.Field {
+func (x *responder) fields(e *oauth.Error, took time.Duration) []zap.Field {
 	a := x.attempt
 	fields := []zap.Field{
 		zap.String("event", "token_issued"),

@@ -1,7 +1,9 @@
 package oidctoken_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +12,8 @@ import (
 	"time"
 
 	oidctoken "github.com/authentiq/caddy-oidc-token"
+	"github.com/authentiq/caddy-oidc-token/storage"
+	"github.com/authentiq/caddy-oidc-token/storage/storagetest"
 )
 
 // adminRequest sends a request to the admin API.
@@ -181,6 +185,38 @@ func TestRotatingOverTheAdminAPI(t *testing.T) {
 	t.Run("an issuer that is not running", func(t *testing.T) {
 		if status, _ := rotate(`{"issuer":"https://other.example"}`); status != 404 {
 			t.Errorf("got %d", status)
+		}
+	})
+}
+
+func TestMintErrors(t *testing.T) {
+	s := newSite(t).start(oneSite)
+	for _, row := range []struct {
+		name, issuer string
+		request      *oidctoken.MintRequest
+		want         error
+	}{
+		{"an issuer that is not running", "https://other.example", &oidctoken.MintRequest{}, oidctoken.ErrNoIssuer},
+		{"an unknown client", s.issuer, &oidctoken.MintRequest{ClientID: "nobody", Subject: "alice"}, oidctoken.ErrRequest},
+		{"no request", s.issuer, nil, oidctoken.ErrRequest},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if _, err := oidctoken.Mint(t.Context(), row.issuer, row.request); !errors.Is(err, row.want) {
+				t.Errorf("got %v, want %v", err, row.want)
+			}
+		})
+	}
+	t.Run("F01 a storage that is away", func(t *testing.T) {
+		s, memory := memorySite(t)
+		memory.Before(func(context.Context, storagetest.Call) error { return errors.New("injected fault") })
+		defer memory.Reset()
+		_, err := oidctoken.Mint(t.Context(), s.issuer, &oidctoken.MintRequest{ClientID: "web", Subject: "alice", RedirectURI: redirect})
+		if !errors.Is(err, storage.ErrUnavailable) {
+			t.Errorf("got %v", err)
+		}
+		status, _ := s.adminRequest(http.MethodPost, "/oidc_token/codes", `{"client_id":"web","subject":"alice","redirect_uri":"`+redirect+`"}`, "Content-Type", "application/json")
+		if status != 503 {
+			t.Errorf("the admin API answers %d", status)
 		}
 	})
 }

@@ -1,7 +1,6 @@
 package oidctoken
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,9 +18,6 @@ type registry struct {
 	mu      sync.RWMutex
 	issuers []*issuer // guarded by mu; in the order they were started
 }
-
-// errNoIssuer is wrapped by what find returns; the text names the remedy.
-var errNoIssuer = errors.New("no such issuer")
 
 func (r *registry) add(i *issuer) {
 	r.mu.Lock()
@@ -54,11 +50,11 @@ func (r *registry) all() []*issuer {
 func (r *registry) find(identifier string) (*issuer, error) {
 	all := r.all()
 	if len(all) == 0 {
-		return nil, fmt.Errorf("%w: no oidc_token issuer is running", errNoIssuer)
+		return nil, fmt.Errorf("%w: no oidc_token issuer is running", ErrNoIssuer)
 	}
 	if identifier == "" {
 		if len(all) > 1 {
-			return nil, fmt.Errorf("%w: several are running, say which: %s", errNoIssuer, identifiers(all))
+			return nil, fmt.Errorf("%w: several are running, say which: %s", ErrNoIssuer, identifiers(all))
 		}
 		return all[0], nil
 	}
@@ -67,7 +63,7 @@ func (r *registry) find(identifier string) (*issuer, error) {
 			return i, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: %q is not running here; running: %s", errNoIssuer, identifier, identifiers(all))
+	return nil, fmt.Errorf("%w: %q is not running here; running: %s", ErrNoIssuer, identifier, identifiers(all))
 }
 
 func identifiers(issuers []*issuer) string {

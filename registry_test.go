@@ -17,7 +17,7 @@ func TestRegistry(t *testing.T) {
 		}
 		return i
 	}
-	if _, err := r.find(""); !errors.Is(err, errNoIssuer) {
+	if _, err := r.find(""); !errors.Is(err, ErrNoIssuer) {
 		t.Errorf("the empty registry answers %v", err)
 	}
 	r.add(a)
@@ -38,7 +38,7 @@ func TestRegistry(t *testing.T) {
 	})
 	t.Run("of several issuers one must be named", func(t *testing.T) {
 		r.add(b)
-		if _, err := r.find(""); !errors.Is(err, errNoIssuer) || !strings.Contains(err.Error(), "https://a.example, https://b.example") {
+		if _, err := r.find(""); !errors.Is(err, ErrNoIssuer) || !strings.Contains(err.Error(), "https://a.example, https://b.example") {
 			t.Errorf("got %v", err)
 		}
 		if find("https://b.example") != b {
