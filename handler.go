@@ -44,6 +44,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 func (i *issuer) serveToken(w http.ResponseWriter, r *http.Request) {
 	x := &responder{issuer: i, w: w, r: r, start: i.now()}
 	defer x.recover()
+	// Not every ResponseWriter has deadlines; the server's own apply then.
+	deadline := http.NewResponseController(w)
+	_ = deadline.SetReadDeadline(x.start.Add(bodyTimeout))
 	x.setHeaders()
 	if r.Method == http.MethodOptions && i.secure(r) {
 		x.preflight()
@@ -51,9 +54,11 @@ func (i *issuer) serveToken(w http.ResponseWriter, r *http.Request) {
 	}
 	response, err := x.token()
 	if err != nil {
+		// The deadline stays: what is left of the body is not waited for.
 		x.refuse(err)
 		return
 	}
+	_ = deadline.SetReadDeadline(time.Time{})
 	x.writeToken(response)
 }
 
@@ -115,11 +120,7 @@ func (x *responder) token() (*token.Response, error) {
 		// RFC 8470 §5.2: early data can be replayed.
 		return nil, &oauth.Error{Kind: oauth.TooEarly, Reason: "early_data"}
 	}
-	deadline := http.NewResponseController(x.w)
-	// Not every ResponseWriter has deadlines; the server's own apply then.
-	_ = deadline.SetReadDeadline(x.start.Add(bodyTimeout))
 	response, attempt, err := x.endpoint.Respond(r, clientIP(r))
-	_ = deadline.SetReadDeadline(time.Time{})
 	x.attempt = attempt
 	return response, err
 }
@@ -168,6 +169,11 @@ func (x *responder) refuse(err error) {
 // 401 has a challenge, whatever the client had sent.
 func (x *responder) writeError(e *oauth.Error) error {
 	h := x.w.Header()
+	if e.Reason == oauth.OriginNotAllowed {
+		// It is on the list of another client (REQ-200).
+		h.Del("Access-Control-Allow-Origin")
+		h.Del("Access-Control-Expose-Headers")
+	}
 	switch e.Kind {
 	case oauth.InvalidClient:
 		h.Set("WWW-Authenticate", `Basic realm="oidc_token", charset="UTF-8"`)

@@ -245,6 +245,15 @@ func TestCORSOnAnswers(t *testing.T) {
 		return s.send(r)
 	}
 	code := s.mint(oidctoken.MintRequest{ClientID: "spa", CodeChallenge: challenge, CodeChallengeMethod: "S256"})
+	t.Run("REQ-200 the origin of another client cannot read the answer", func(t *testing.T) {
+		r := s.redemption("nope")
+		r.Header.Set("Origin", "https://app.example")
+		a := s.send(r)
+		a.wantError(t, 400, "invalid_request")
+		if got := a.Header.Get("Access-Control-Allow-Origin"); got != "" {
+			t.Errorf("Access-Control-Allow-Origin is %q", got)
+		}
+	})
 	t.Run("REQ-198 errors are readable by an allowed origin", func(t *testing.T) {
 		a := spa("https://app.example", "nope")
 		a.wantError(t, 400, "invalid_grant")
@@ -369,6 +378,7 @@ func TestRawConnections(t *testing.T) {
 		s.send(s.redemption(code)).wantTokens(t)
 	})
 	t.Run("REQ-017 H06 a body sent slowly is cut off", func(t *testing.T) {
+		t.Parallel()
 		code := mint()
 		b := form(code)
 		start := time.Now()
@@ -377,6 +387,23 @@ func TestRawConnections(t *testing.T) {
 			t.Errorf("after %v got %.200s", took, got)
 		}
 		s.send(s.redemption(code)).wantTokens(t)
+	})
+	t.Run("REQ-017 a refused body that drips is not waited for", func(t *testing.T) {
+		t.Parallel() // with the other that waits
+		c, err := net.Dial("tcp", "127.0.0.1:"+s.port)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		start := time.Now()
+		c.SetDeadline(start.Add(30 * time.Second))
+		fmt.Fprintf(c, "PUT /token HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nContent-Length: 100000\r\n%s\r\nx", s.port, formType)
+		if got, _ := io.ReadAll(c); !strings.HasPrefix(string(got), "HTTP/1.1 405 ") {
+			t.Errorf("got %.200s", got)
+		}
+		if took := time.Since(start); took > 15*time.Second {
+			t.Errorf("the connection was open for %v", took)
+		}
 	})
 	t.Run("REQ-005 HEAD is not an alias of POST", func(t *testing.T) {
 		got := s.raw(t, "HEAD /token HTTP/1.1\r\nHost: 127.0.0.1:"+s.port+"\r\nConnection: close\r\n\r\n")

@@ -33,7 +33,7 @@ func newCollectors() *collectors {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1, 5},
 		}, []string{"outcome"}),
 		redemptions: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: name("redemptions_total"), Help: "Authorization codes presented by a client they belong to: won, lost to a concurrent request, or replayed.",
+			Name: name("redemptions_total"), Help: "Authorization codes presented by an authenticated client: won, lost to a concurrent request, or replayed.",
 		}, []string{"result"}),
 		storageErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: name("storage_errors_total"), Help: "Storage operations that failed, by operation.",

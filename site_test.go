@@ -48,6 +48,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	suiteDir = dir
 	logFile = filepath.Join(dir, "caddy.log")
 	// Nothing of a Caddy on this machine is read or written.
 	os.Setenv("XDG_DATA_HOME", filepath.Join(dir, "data"))
@@ -58,6 +59,9 @@ func run(m *testing.M) int {
 	}
 	return code
 }
+
+// suiteDir holds what the suite writes until it ends.
+var suiteDir string
 
 // logFile is where every Caddy of these tests logs, at level DEBUG.
 var logFile string
@@ -154,13 +158,19 @@ type site struct {
 func newSite(t testing.TB) *site {
 	t.Helper()
 	port := freePort(t)
+	// Not t.TempDir: what Caddy still has to write after it was stopped must not
+	// fail the test.
+	dir, err := os.MkdirTemp(suiteDir, "storage")
+	if err != nil {
+		t.Fatal(err)
+	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64
 	t.Cleanup(transport.CloseIdleConnections)
 	n := sites.Add(1)
 	clientIP := fmt.Sprintf("192.0.2.%d", n%250)
 	return &site{
-		t: t, port: port, issuer: "http://127.0.0.1:" + port, dir: t.TempDir(), admin: "127.0.0.1:" + freePort(t), clientIP: clientIP,
+		t: t, port: port, issuer: "http://127.0.0.1:" + port, dir: dir, admin: "127.0.0.1:" + freePort(t), clientIP: clientIP,
 		servers: "trusted_proxies static 127.0.0.1/32",
 		client: &http.Client{
 			Transport:     forwarded{transport, clientIP},
