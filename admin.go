@@ -45,10 +45,7 @@ func (*adminAPI) Routes() []caddy.AdminRoute {
 
 // mintCode answers POST /oidc_token/codes.
 func mintCode(w http.ResponseWriter, r *http.Request) error {
-	var request struct {
-		Issuer string `json:"issuer"`
-		MintRequest
-	}
+	var request adminMintRequest
 	if err := readAdminRequest(w, r, &request); err != nil {
 		return err
 	}

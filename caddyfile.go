@@ -9,6 +9,9 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/authentiq/caddy-oidc-token/internal/oauth"
 )
 
 // The directive comes before what rewrites paths (a single-page application's
@@ -66,11 +69,28 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err := parseBlock(p, h, handlerOptions()); err != nil {
 		return err
 	}
-	if _, err := h.check(standIns()); err != nil {
+	s, err := h.check(standIns())
+	if err != nil {
 		return p.locate(err)
+	}
+	for _, warning := range secretWarnings(s.clients) {
+		caddy.Log().Named("oidc_token").Warn(warning, zap.String("issuer", h.Issuer))
 	}
 	h.hashSecrets()
 	return nil
+}
+
+// secretWarnings returns what can only be said of a secret while it is written
+// out: at load there is its hash. Where secrets are placeholders it is said at
+// load.
+func secretWarnings(clients *oauth.Clients) []string {
+	var warnings []string
+	for _, client := range clients.All() {
+		for _, warning := range client.SecretWarnings() {
+			warnings = append(warnings, fmt.Sprintf("client %s: %s", client.ID, warning))
+		}
+	}
+	return warnings
 }
 
 // hashSecrets puts a hash in the place of each secret that is written out. The
@@ -78,8 +98,13 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 // logged by Caddy at DEBUG (REQ-210, REQ-239).
 func (h *Handler) hashSecrets() {
 	for _, c := range h.Clients {
-		for i, secret := range c.ClientSecret {
-			if plainSecret(secret) {
+		for i, value := range c.ClientSecret {
+			secret, plain := plainSecret(value)
+			if !plain {
+				continue
+			}
+			// One that is refused must not pass as a hash.
+			if _, err := oauth.ParseSecret(secret); err == nil {
 				c.ClientSecret[i] = hashSecret(secret)
 			}
 		}
@@ -170,6 +195,9 @@ func parseKeyRotation(p *parser, h *Handler) error {
 		return nil
 	}
 	h.KeyRotation, err = p.duration(value)
+	if h.KeyRotation < 0 { // -1ns is keyRotationOff
+		return p.d.Errf("key_rotation %s is negative: write off for keys that sign forever, or a duration such as 90d", value)
+	}
 	return err
 }
 
@@ -178,55 +206,6 @@ func parseScope(p *parser, c *Client) error {
 	scopes, err := p.some()
 	c.Scope = strings.Join(scopes, " ")
 	return err
-}
-
-// standIns answers placeholders while a Caddyfile is parsed, where their
-// values must not be asked for: the result would end up in the adapted JSON or
-// in an error. Each placeholder gets a valid value of its own, so that only
-// what is written out is judged.
-func standIns() resolver {
-	seen := make(map[string]int)
-	return func(c *Client, option, value string) (string, error) {
-		if !strings.Contains(value, "{") {
-			return value, nil
-		}
-		if _, ok := seen[value]; !ok {
-			seen[value] = len(seen) + 1
-		}
-		return standIn(c, option, value, seen[value])
-	}
-}
-
-// standIn answers the nth placeholder.
-func standIn(c *Client, option, value string, n int) (string, error) {
-	// REQ-032, REQ-033: nothing of the config may come from a request.
-	if strings.Contains(value, "{http.") {
-		return "", errUnresolved
-	}
-	switch option {
-	case "issuer", "authorization_endpoint", "redirect_uris", "access_token_audience":
-		return fmt.Sprintf("https://placeholder.invalid/placeholder-%d", n), nil
-	case "allowed_origins":
-		return fmt.Sprintf("https://placeholder-%d.invalid", n), nil
-	case "token_endpoint", "jwks_endpoint", "signing_key":
-		return fmt.Sprintf("/placeholder-%d", n), nil
-	case "client_secret":
-		return fmt.Sprintf("sha256:%064x", n), nil
-	case "encryption_key":
-		return standInKey(n), nil
-	case "signing_alg", "id_token_signed_response_alg":
-		return "RS256", nil
-	case "grant_types":
-		return "authorization_code", nil
-	case "token_endpoint_auth_method":
-		if len(c.ClientSecret) == 0 {
-			return "none", nil
-		}
-		return "client_secret_basic", nil
-	case "scope":
-		return fmt.Sprintf("placeholder-%d", n), nil
-	}
-	return value, nil // client_id and client_name: any text is one
 }
 
 // Interface guard

@@ -159,6 +159,8 @@ func TestCaddyfileMistakes(t *testing.T) {
 		{"an algorithm is spelt as registered", outer("signing_alg rs256"), 3, "signing_alg: rs256 is not an algorithm: write RS256"},
 		{"key files do not rotate", outer("signing_key a.pem", "key_rotation 30d"), 4, "key_rotation: is for automatic keys"},
 		{"a key file is there once", outer("signing_key a.pem a.pem"), 3, "signing_key: a.pem is there twice"},
+		{"a rotation of -1ns is not taken for off", outer("key_rotation -1ns"), 3, "key_rotation -1ns is negative: write off for keys that sign forever"},
+		{"a negative rotation", outer("key_rotation -90d"), 3, "key_rotation -90d is negative: write off"},
 		{"keys live long enough to be published first", outer("key_rotation 24h"), 3, "key_rotation: is shorter than 48h"},
 
 		// Lifetimes.
@@ -183,6 +185,10 @@ func TestCaddyfileMistakes(t *testing.T) {
 		{"a redirect URI has no fragment", bare(validSecret, "redirect_uris https://app.example.com/#x"), 6, "redirect_uris"},
 		{"an origin is no URL with a path", inner("allowed_origins https://app.example.com/path"), 7, "allowed_origins"},
 		{"a scope is made of scope characters", inner(`scope open"id`), 7, "scope"},
+		{"a client_id is printable ASCII", []string{validIssuer, "client wéb {", validSecret, validURIs, "}"}, 4, `client "wéb": client_id: write 1 to 256`},
+		{"an audience is a URI", inner("access_token_audience api"), 7, "client web: access_token_audience: \"api\" is not an absolute URI"},
+		{"REQ-145 an audience is no client's", append(inner("access_token_audience https://rp.example.com"),
+			"client https://rp.example.com {", validSecret, validURIs, "}"), 7, "client web: access_token_audience: \"https://rp.example.com\" is a client_id"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			directive := "oidc_token {"

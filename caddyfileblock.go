@@ -1,16 +1,14 @@
 package oidctoken
 
 import (
-	"encoding/base64"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/authentiq/caddy-oidc-token/internal/seal"
+	"github.com/authentiq/caddy-oidc-token/internal/oauth"
 )
 
 // option is one line of a block that configures a T.
@@ -38,14 +36,14 @@ func (p *parser) mark(at place) { p.at[at] = *p.d }
 // locate adds file and line to what check found: those of the option, or else
 // of the block that lacks it.
 func (p *parser) locate(err error) error {
-	mistake, ok := errors.AsType[*configError](err)
+	found, ok := errors.AsType[*configError](err)
 	if !ok {
 		return p.d.WrapErr(err)
 	}
-	mistake.Issuer = "" // The line says which.
-	at := place{mistake.Client, mistake.Option}
-	if mistake.worded {
-		at.option = p.named(mistake)
+	found.Issuer = "" // The line says which.
+	at := place{option: found.Option}
+	if e, ok := errors.AsType[*oauth.ConfigError](err); ok {
+		at = place{e.Client, e.Option}
 	}
 	for _, at := range []place{at, {at.client, ""}, {"", ""}} {
 		if d, ok := p.at[at]; ok {
@@ -53,21 +51,6 @@ func (p *parser) locate(err error) error {
 		}
 	}
 	return p.d.WrapErr(err)
-}
-
-// named returns the option of the client's that an error names first.
-func (p *parser) named(mistake *configError) string {
-	text := strings.TrimPrefix(mistake.Error(), "client "+mistake.Client+": ")
-	first, option := len(text), ""
-	for at := range p.at {
-		if at.client != mistake.Client || at.option == "" {
-			continue
-		}
-		if i := strings.Index(text, at.option); i >= 0 && i < first {
-			first, option = i, at.option
-		}
-	}
-	return option
 }
 
 // parseBlock reads the options of one block into t. Fails loudly: an option
@@ -223,10 +206,4 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
-}
-
-// standInKey is a well-formed encryption key that is like no other.
-func standInKey(n int) string {
-	key := fmt.Sprintf("%0*d", seal.KeySize, n)
-	return base64.StdEncoding.EncodeToString([]byte(key))
 }

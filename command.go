@@ -71,13 +71,16 @@ A second client_secret may be configured while a client changes over.`,
 }
 
 func printClientSecret(w io.Writer) error {
-	random := make([]byte, 32)
-	if _, err := rand.Read(random); err != nil {
-		return err
-	}
-	secret := base64.RawURLEncoding.EncodeToString(random)
+	secret := randomText()
 	_, err := fmt.Fprintf(w, "secret: %s\nhash:   %s\n", secret, hashSecret(secret))
 	return err
+}
+
+// randomText is 256 random bits in characters that need no encoding anywhere.
+func randomText() string {
+	random := make([]byte, 32)
+	_, _ = rand.Read(random) // never fails: crypto/rand ends the process instead
+	return base64.RawURLEncoding.EncodeToString(random)
 }
 
 func rotateKeyCommand() *cobra.Command {

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -48,6 +49,28 @@ func TestClientSecretCommand(t *testing.T) {
 			t.Error("the same secret was printed twice")
 		}
 		printed[lines[1]] = true
+	}
+}
+
+func TestAdaptCommandWarnsOfSecrets(t *testing.T) {
+	const written = "a+secret+of+enough+characters"
+	file := filepath.Join(t.TempDir(), "Caddyfile")
+	config := "id.example.com {\n\toidc_token {\n\t\tissuer {env.ISSUER}\n\t\tclient web {\n\t\t\tclient_secret " + written +
+		"\n\t\t\tredirect_uris " + redirect + "\n\t\t}\n\t}\n}\n"
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, stderr, ok := caddyCommand(t, "adapt", "--config", file)
+	if !ok {
+		t.Fatalf("standard error is %q", stderr)
+	}
+	for _, want := range []string{"oidc_token", "client web: client_secret: it contains % or +", `"issuer":"{env.ISSUER}"`} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("%q is not in %q", want, stderr)
+		}
+	}
+	if strings.Contains(out+stderr, written) {
+		t.Error("the secret is shown")
 	}
 }
 

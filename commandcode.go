@@ -1,7 +1,6 @@
 package oidctoken
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -83,10 +82,7 @@ func (o *codeOptions) run(admin *adminClient, stdout, stderr io.Writer) error {
 	}
 	verifier := o.challenge(client)
 	var minted MintResponse
-	err = admin.call(http.MethodPost, "/oidc_token/codes", struct {
-		Issuer string `json:"issuer"`
-		MintRequest
-	}{issuer.Issuer, o.request}, &minted)
+	err = admin.call(http.MethodPost, "/oidc_token/codes", adminMintRequest{issuer.Issuer, o.request}, &minted)
 	if err != nil {
 		return err
 	}
@@ -101,6 +97,12 @@ func (o *codeOptions) run(admin *adminClient, stdout, stderr io.Writer) error {
 	return err
 }
 
+// adminMintRequest is the body of POST /oidc_token/codes.
+type adminMintRequest struct {
+	Issuer string `json:"issuer"`
+	MintRequest
+}
+
 // challenge adds an S256 challenge (RFC 7636 §4.2) where the client needs one
 // and none was given, and returns its verifier, or "".
 func (o *codeOptions) challenge(client *listedClient) string {
@@ -111,9 +113,7 @@ func (o *codeOptions) challenge(client *listedClient) string {
 	if !client.RequirePKCE {
 		return ""
 	}
-	random := make([]byte, 32) // RFC 7636 §4.1: the entropy it recommends
-	rand.Read(random)
-	verifier := base64.RawURLEncoding.EncodeToString(random)
+	verifier := randomText() // RFC 7636 §4.1 recommends this form and entropy
 	sum := sha256.Sum256([]byte(verifier))
 	o.request.CodeChallenge = base64.RawURLEncoding.EncodeToString(sum[:])
 	o.request.CodeChallengeMethod = "S256"

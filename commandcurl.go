@@ -26,7 +26,7 @@ func redemption(issuer *listedIssuer, client *listedClient, request *MintRequest
 	default:
 		post("client_id", client.ClientID)
 	}
-	post("grant_type", "authorization_code")
+	post("grant_type", oauth.GrantAuthorizationCode)
 	post("code", code)
 	if request.RedirectURI != "" {
 		post("redirect_uri", request.RedirectURI)

@@ -61,19 +61,14 @@ type settings struct {
 // of which issuer to change and what to write instead; never a secret.
 type configError struct {
 	Issuer string // "": not known, or the mistake itself
-	Client string // "": the mistake is outside the clients
-	Option string // "": the block as a whole
-	Err    error
-	worded bool // Err itself names the client and the option
+	Option string // "": the block as a whole, or Err says
+	Err    error  // an *oauth.ConfigError where it is about a client
 }
 
 func (e *configError) Error() string {
 	var b strings.Builder
 	if e.Issuer != "" {
 		fmt.Fprintf(&b, "issuer %s: ", e.Issuer)
-	}
-	if e.Client != "" && !e.worded {
-		fmt.Fprintf(&b, "client %s: ", e.Client)
 	}
 	if e.Option != "" {
 		b.WriteString(e.Option + ": ")
@@ -86,6 +81,11 @@ func (e *configError) Unwrap() error { return e.Err }
 // mistake is a configError about an option outside the clients.
 func mistake(option, format string, args ...any) error {
 	return &configError{Option: option, Err: fmt.Errorf(format, args...)}
+}
+
+// clientMistake is a configError about an option of a client's.
+func clientMistake(client, option string, err error) error {
+	return &configError{Err: &oauth.ConfigError{Client: client, Option: option, Err: err}}
 }
 
 // settings resolves every value with resolve and checks the whole. Errors name
@@ -124,8 +124,8 @@ func (h *Handler) check(resolve resolver) (*settings, error) {
 
 // attribute adds the issuer to an error, once it is known to be sound.
 func (s *settings) attribute(err error) error {
-	if mistake, ok := errors.AsType[*configError](err); ok && mistake.Option != "issuer" {
-		mistake.Issuer = s.issuer
+	if e, ok := errors.AsType[*configError](err); ok && e.Option != "issuer" {
+		e.Issuer = s.issuer
 	}
 	return err
 }

@@ -64,8 +64,8 @@ func TestSettingsDefaults(t *testing.T) {
 		{"the grant is authorization_code", web.GrantTypes, []string{"authorization_code"}},
 		{"the scopes are those of Core §5.4", web.Scope, []string{"openid", "profile", "email", "address", "phone"}},
 		{"REQ-100 PKCE is a switch for a confidential client", web.RequirePKCE, false},
-		{"the ID token's algorithm is the issuer's", web.IDTokenAlgorithm, token.RS256},
-		{"the audience is the issuer", web.AccessTokenAudience, []string{"https://id.example.com"}},
+		{"REQ-124 the ID token's algorithm is the issuer's", web.IDTokenAlgorithm, token.RS256},
+		{"REQ-142 the audience is the issuer, never the client", web.AccessTokenAudience, []string{"https://id.example.com"}},
 		{"there is nothing to warn of", s.warnings, []string(nil)},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -316,6 +316,42 @@ func TestSettingsWarnings(t *testing.T) {
 			}
 			if all := strings.Join(s.warnings, " "); strings.Contains(all, "of-enough") || strings.Contains(all, "of+enough") || strings.Contains(all, "AAEC") {
 				t.Errorf("a warning shows a secret: %q", all)
+			}
+		})
+	}
+}
+
+// What a Caddyfile's secret is warned of before its hash takes its place.
+func TestSecretWarnings(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		method  string
+		secrets []string
+		want    []string // of which each is in the warning at its place
+	}{
+		{"REQ-056 secrets that read differently once encoded", "", []string{"a+secret+of+enough+characters", "another%secret%of%enough%characters"},
+			[]string{"client web: client_secret: it contains % or +", "client web: client_secret: it contains % or +"}},
+		{"a secret that reads the same both ways", "", []string{"a-secret-of-enough-characters"}, nil},
+		{"a hash", "", []string{validHash}, nil},
+		{"a placeholder, of which it is said at load", "", []string{"{env.SECRET}"}, nil},
+		{"a form encodes by itself", "client_secret_post", []string{"a+secret+of+enough+characters"}, nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			h := validConfig()
+			h.Issuer = "http://localhost" // worth a warning, which is for the load
+			h.Clients[0].ClientSecret, h.Clients[0].TokenEndpointAuthMethod = row.secrets, row.method
+			s, err := h.check(standIns())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := secretWarnings(s.clients)
+			if len(got) != len(row.want) {
+				t.Fatalf("got %q, want %d", got, len(row.want))
+			}
+			for i, want := range row.want {
+				if !strings.HasPrefix(got[i], want) || strings.Contains(got[i], "enough") {
+					t.Errorf("got %q, want %q and not the secret", got[i], want)
+				}
 			}
 		})
 	}

@@ -3,7 +3,6 @@ package oidctoken
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/authentiq/caddy-oidc-token/internal/oauth"
@@ -23,24 +22,23 @@ func (s *settings) checkClients(h *Handler) error {
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(clients, func(other *oauth.Client) bool { return other.ID == client.ID }) {
-			return &configError{Client: client.ID, Err: errors.New("two clients have this client_id: put their options together, or rename one")}
-		}
 		clients = append(clients, client)
-		for _, warning := range client.Warnings() {
-			s.warn("client %s: %s", client.ID, warning)
-		}
 	}
 	var err error
 	s.clients, err = oauth.NewClients(s.issuer, clients)
 	if err != nil {
-		return mistake("", "%w", err)
+		return &configError{Err: err}
+	}
+	for _, client := range clients {
+		for _, warning := range client.Warnings() {
+			s.warn("client %s: %s", client.ID, warning)
+		}
 	}
 	return nil
 }
 
-// client applies the defaults to one client and checks it by itself, so that
-// an error is known to be about this one.
+// client applies the defaults to one client. They are applied here only: what
+// runs has clients that are complete.
 func (s *settings) client(c *Client) (*oauth.Client, error) {
 	client := &oauth.Client{
 		ID:           c.ClientID,
@@ -59,21 +57,18 @@ func (s *settings) client(c *Client) (*oauth.Client, error) {
 	// A list that is there and empty means none: the client stays known, and
 	// is refused as RFC 6749 §5.2 says.
 	if client.GrantTypes == nil {
-		client.GrantTypes = []string{"authorization_code"}
+		client.GrantTypes = []string{oauth.GrantAuthorizationCode}
 	}
 	if len(client.AccessTokenAudience) == 0 {
 		client.AccessTokenAudience = []string{s.issuer}
 	}
 	var err error
 	if client.Secrets, err = parseSecrets(c.ClientSecret); err != nil {
-		return nil, &configError{Client: c.ClientID, Option: "client_secret", Err: err}
+		return nil, clientMistake(c.ClientID, "client_secret", err)
 	}
 	client.IDTokenAlgorithm, err = parseAlgorithm(withDefault(c.IDTokenSignedResponseAlg, string(s.signingAlg)))
 	if err != nil {
-		return nil, &configError{Client: c.ClientID, Option: "id_token_signed_response_alg", Err: err}
-	}
-	if _, err := oauth.NewClients(s.issuer, []*oauth.Client{client}); err != nil {
-		return nil, &configError{Client: c.ClientID, Err: err, worded: true}
+		return nil, clientMistake(c.ClientID, "id_token_signed_response_alg", err)
 	}
 	return client, nil
 }

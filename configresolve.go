@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/caddyserver/caddy/v2"
 )
 
 // resolver answers one value of the config with its placeholders replaced. c
@@ -110,11 +112,11 @@ func (r *resolution) required(option, value string) string {
 }
 
 func (r *resolution) fail(option string, err error) {
-	mistake := &configError{Option: option, Err: err}
 	if r.client != nil {
-		mistake.Client = r.client.ClientID
+		r.err = clientMistake(r.client.ClientID, option, err)
+		return
 	}
-	r.err = mistake
+	r.err = &configError{Option: option, Err: err}
 }
 
 // unresolved words a placeholder that has no value. Only a value that is
@@ -150,7 +152,7 @@ func (h *Handler) literals() []string {
 	}
 	for _, c := range h.Clients {
 		for _, secret := range c.ClientSecret {
-			if plainSecret(secret) {
+			if _, plain := plainSecret(secret); plain {
 				warnings = append(warnings, fmt.Sprintf("client %s: client_secret is in the config itself, "+
 					"where GET /config/ and autosave.json show it: write a placeholder such as {env.CLIENT_SECRET}, "+
 					"or its hash (`caddy oidc-token client-secret` makes both)", c.ClientID))
@@ -161,11 +163,20 @@ func (h *Handler) literals() []string {
 	return warnings
 }
 
-// plainSecret reports whether a configured secret is the secret itself: not a
-// placeholder and none of the hashes.
-func plainSecret(secret string) bool {
-	return !strings.Contains(secret, "{") &&
-		!strings.HasPrefix(secret, "sha256:") && !strings.HasPrefix(secret, "$")
+// plainSecret returns the secret of a configured value that is the secret
+// itself: no placeholder and none of the hashes oauth.ParseSecret knows.
+func plainSecret(value string) (secret string, plain bool) {
+	// Without providers every placeholder is unknown, and \{ is a brace.
+	secret, err := caddy.NewEmptyReplacer().ReplaceOrErr(value, true, true)
+	if err != nil {
+		return "", false
+	}
+	for _, prefix := range []string{"sha256:", "$2a$", "$2b$", "$2y$", "$argon2id$"} {
+		if strings.HasPrefix(secret, prefix) {
+			return "", false
+		}
+	}
+	return secret, true
 }
 
 // hashSecret is the form of a secret that may be kept with the config. It is

@@ -69,7 +69,7 @@ func parseWebURL(s string) (*url.URL, error) {
 	if err := checkPort(u); err != nil {
 		return nil, err
 	}
-	if u.Scheme == "http" && !loopback(u.Hostname()) {
+	if u.Scheme == "http" && !developmentHost(u.Hostname()) {
 		return nil, errors.New("is plain HTTP: write https://; http:// is only for development on localhost, 127.0.0.1 or [::1]")
 	}
 	return u, nil
@@ -85,9 +85,10 @@ func checkPort(u *url.URL) error {
 	return nil
 }
 
-// loopback reports whether host is one of the three names that never leave the
-// machine. Other names may resolve to anything.
-func loopback(host string) bool {
+// developmentHost reports whether an issuer on host may be plain HTTP: it is
+// one of the three names that never leave the machine. Other names may resolve
+// to anything.
+func developmentHost(host string) bool {
 	return slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, host)
 }
 

@@ -54,7 +54,7 @@ func newDocuments(s *settings, algs []token.Algorithm) (documents, error) {
 		JWKSURI:                          s.url(s.jwksPath),
 		ScopesSupported:                  s.scopes(),
 		ResponseTypesSupported:           []string{"code"},
-		GrantTypesSupported:              []string{"authorization_code"},
+		GrantTypesSupported:              []string{oauth.GrantAuthorizationCode},
 		SubjectTypesSupported:            []string{"public"},
 		IDTokenSigningAlgValuesSupported: algs,
 		TokenEndpointAuthMethodsSupported: []string{

@@ -26,7 +26,7 @@ func (i *issuer) serveDocument(w http.ResponseWriter, r *http.Request, document 
 	}
 	body, err := document()
 	if err != nil {
-		i.logger.Error("signing keys cannot be published", zap.String("event", "keys_unavailable"),
+		i.logger.Error("signing keys cannot be published", zap.String("event", string(oauth.KeysUnavailable)),
 			zap.String("issuer", i.identifier), zap.Error(err))
 		x.refuseDocument(&oauth.Error{Kind: oauth.TemporarilyUnavailable, RetryAfter: time.Second})
 		return

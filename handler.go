@@ -111,14 +111,14 @@ func (x *responder) token() (*token.Response, error) {
 	r := x.r
 	switch {
 	case !x.secure(r):
-		return nil, &oauth.Error{Kind: oauth.InvalidRequest, Reason: "tls_required",
+		return nil, &oauth.Error{Kind: oauth.InvalidRequest, Reason: oauth.TLSRequired,
 			Hint: "the request came over plain HTTP; behind a TLS terminator list it in trusted_proxies and have it send X-Forwarded-Proto: https"}
 	case r.Method != http.MethodPost:
 		x.w.Header().Set("Allow", "POST, OPTIONS")
-		return nil, &oauth.Error{Kind: oauth.MethodNotAllowed, Reason: "method_not_allowed"}
+		return nil, &oauth.Error{Kind: oauth.MethodNotAllowed, Reason: oauth.WrongMethod}
 	case r.TLS != nil && !r.TLS.HandshakeComplete:
 		// RFC 8470 §5.2: early data can be replayed.
-		return nil, &oauth.Error{Kind: oauth.TooEarly, Reason: "early_data"}
+		return nil, &oauth.Error{Kind: oauth.TooEarly, Reason: oauth.EarlyData}
 	}
 	response, attempt, err := x.endpoint.Respond(r, clientIP(r))
 	x.attempt = attempt
@@ -143,7 +143,7 @@ func (x *responder) writeToken(response *token.Response) {
 		return
 	}
 	if err := x.write(http.StatusOK, body); err != nil {
-		x.log(&oauth.Error{Kind: oauth.ServerError, Reason: "issued_undelivered", Err: err,
+		x.log(&oauth.Error{Kind: oauth.ServerError, Reason: oauth.Undelivered, Err: err,
 			Hint: "the code is spent and the client did not get its tokens; it has to start over"})
 		return
 	}
@@ -218,7 +218,7 @@ func (x *responder) recover() {
 		x.logger.Error("panic while answering a request", zap.String("issuer", x.identifier),
 			zap.String("request_id", x.id), zap.String("panic", what), zap.ByteString("stack", debug.Stack()))
 		if !x.written {
-			x.refuse(&oauth.Error{Kind: oauth.ServerError, Reason: "panic"})
+			x.refuse(&oauth.Error{Kind: oauth.ServerError, Reason: oauth.Panic})
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -89,7 +90,12 @@ func TestSigningKeyFiles(t *testing.T) {
 }
 
 func TestSecretsAreNotInTheRunningConfig(t *testing.T) {
-	s := newSite(t).start(oneSite)
+	const dollar, brace = "$ecret-that-begins-with-a-dollar-0123", "secret-with-a-{brace}-in-it-0123456789"
+	s := newSite(t).start(strings.Replace(oneSite, "CLIENTS", `CLIENTS
+		client odd {
+			client_secret `+dollar+` "`+strings.ReplaceAll(brace, "{", `\{`)+`"
+			redirect_uris https://app.example/callback
+		}`, 1))
 	r, err := http.Get("http://" + s.admin + "/config/")
 	if err != nil {
 		t.Fatal(err)
@@ -100,8 +106,19 @@ func TestSecretsAreNotInTheRunningConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Run("REQ-210 H16 GET /config/ shows hashes and no secret", func(t *testing.T) {
-		if config := string(a.body); strings.Contains(config, webSecret) || strings.Contains(config, postSecret) || !strings.Contains(config, "sha256:") {
+		config := string(a.body)
+		for _, s := range []string{webSecret, postSecret, dollar, "-in-it-0123456789"} {
+			if strings.Contains(config, s) {
+				t.Errorf("%s is in %s", s, config)
+			}
+		}
+		if !strings.Contains(config, "sha256:") {
 			t.Errorf("got %s", config)
+		}
+	})
+	t.Run("and they authenticate", func(t *testing.T) {
+		for _, secret := range []string{dollar, brace} {
+			s.send(s.request(s.mint(oidctoken.MintRequest{ClientID: "odd"}), func(r *http.Request, _ url.Values) { r.SetBasicAuth("odd", secret) })).wantTokens(t)
 		}
 	})
 }

@@ -101,10 +101,11 @@ func TestAFailedLoadLeavesTheRunningConfigAlone(t *testing.T) {
 	code := s.mint(oidctoken.MintRequest{ClientID: "web"})
 	before := settledWork(t)
 	for name, blocks := range map[string]string{
-		"REQ-209 a signing key file is missing": strings.Replace(oneSite, "CLIENTS", "signing_key /does/not/exist.pem\nCLIENTS", 1),
-		"REQ-087 a code lifetime is too long":   strings.Replace(oneSite, "CLIENTS", "code_lifetime 1h\nCLIENTS", 1),
-		"REQ-035 a secret resolves to nothing":  strings.Replace(oneSite, "CLIENTS", "client x {\nclient_secret {env.OIDC_TOKEN_TEST_UNSET}\nredirect_uris https://x.example\n}\nCLIENTS", 1),
-		"another app cannot start":              oneSite + "\nhttp://127.0.0.1:PORT2 {\nbind 192.0.2.1\nrespond ok\n}",
+		"REQ-209 a signing key file is missing":       strings.Replace(oneSite, "CLIENTS", "signing_key /does/not/exist.pem\nCLIENTS", 1),
+		"REQ-087 a code lifetime is too long":         strings.Replace(oneSite, "CLIENTS", "code_lifetime 1h\nCLIENTS", 1),
+		"REQ-035 a secret resolves to nothing":        strings.Replace(oneSite, "CLIENTS", "client x {\nclient_secret {env.OIDC_TOKEN_TEST_UNSET}\nredirect_uris https://x.example\n}\nCLIENTS", 1),
+		"REQ-051 a short secret hides behind a brace": strings.Replace(oneSite, "CLIENTS", "client x {\nclient_secret \"sho\\{rt\"\nredirect_uris https://x.example\n}\nCLIENTS", 1),
+		"another app cannot start":                    oneSite + "\nhttp://127.0.0.1:PORT2 {\nbind 192.0.2.1\nrespond ok\n}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := s.load(strings.Replace(blocks, "PORT2", freePort(t), 1))

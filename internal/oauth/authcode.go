@@ -34,7 +34,7 @@ func authorizationCode(e *Endpoint, ctx context.Context, client *Client, req *re
 	if err := checkPKCE(client, &code.Record, req.parameters["code_verifier"]); err != nil {
 		return nil, err
 	}
-	g := &granted{authorization: e.authorization(client, code)}
+	g := &granted{authorization: client.authorization(code)}
 	if g.keys, err = e.Tokens.SigningKeys(ctx, &g.authorization); err != nil {
 		return nil, &Error{Kind: TemporarilyUnavailable, Reason: SigningKeyUnavailable, RetryAfter: time.Second, Err: err,
 			Hint: "no key to sign with is at hand; the code stays good"}
@@ -101,17 +101,10 @@ func showURI(uri string, parameters map[string]string) string {
 }
 
 // authorization is what a code is worth to its client.
-func (e *Endpoint) authorization(client *Client, code *storage.Code) token.Authorization {
-	audience, algorithm := client.AccessTokenAudience, client.IDTokenAlgorithm
-	if len(audience) == 0 {
-		audience = []string{e.Issuer}
-	}
-	if algorithm == "" {
-		algorithm = e.Tokens.Algorithm
-	}
+func (c *Client) authorization(code *storage.Code) token.Authorization {
 	record := &code.Record
 	return token.Authorization{
-		ClientID:          client.ID,
+		ClientID:          c.ID,
 		Subject:           record.Subject,
 		Scope:             record.Scope,
 		Nonce:             record.Nonce,
@@ -120,8 +113,8 @@ func (e *Endpoint) authorization(client *Client, code *storage.Code) token.Autho
 		AMR:               record.AMR,
 		Claims:            record.Claims,
 		AccessTokenClaims: record.AccessTokenClaims,
-		Audience:          audience,
-		IDTokenAlgorithm:  algorithm,
+		Audience:          c.AccessTokenAudience,
+		IDTokenAlgorithm:  c.IDTokenAlgorithm,
 		TokenID:           code.TokenID(),
 	}
 }

@@ -440,7 +440,7 @@ func TestWhatIsGranted(t *testing.T) {
 			t.Errorf("access token: %v", access)
 		}
 		if !attempt.Authenticated || attempt.ClientID != "web" || attempt.AuthMethod != "client_secret_basic" ||
-			attempt.GrantType != "authorization_code" || attempt.Scope != "openid profile" || attempt.Subject != "alice" ||
+			attempt.GrantType != "authorization_code" || attempt.Scope != "openid profile" ||
 			attempt.KeyID != f.keys.key.ID || attempt.TokenID == "" || attempt.GrantID == "" ||
 			attempt.CodeRef != storage.Ref(q.form.Get("code")) || attempt.Redemption != "won" {
 			t.Errorf("the attempt says %+v", attempt)

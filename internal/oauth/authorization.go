@@ -50,7 +50,7 @@ func (c *Clients) Record(issuer string, q *AuthorizationRequest, now time.Time, 
 		}
 		return nil, malformed("client_id", fmt.Sprintf("no client %.256q is registered", q.ClientID))
 	}
-	if !slices.Contains(client.GrantTypes, authorizationCodeType) {
+	if !slices.Contains(client.GrantTypes, GrantAuthorizationCode) {
 		return nil, &Error{Kind: UnauthorizedClient, Reason: GrantTypeNotAllowed,
 			Hint: "the client may not use authorization codes; add authorization_code to its grant_types"}
 	}

@@ -18,7 +18,8 @@ const (
 	None              AuthMethod = "none"
 )
 
-// Client is a registered client with every default applied. Immutable.
+// Client is a registered client with every default applied: what is required
+// is required even where the config may leave it out. Immutable.
 type Client struct {
 	ID                  string
 	Name                string
@@ -28,9 +29,9 @@ type Client struct {
 	GrantTypes          []string
 	Scope               []string // what it may be granted
 	RequirePKCE         bool
-	IDTokenAlgorithm    token.Algorithm
-	AccessTokenAudience []string
-	AllowedOrigins      []string // allowed_origins as configured
+	IDTokenAlgorithm    token.Algorithm // Required.
+	AccessTokenAudience []string        // Required: at least one.
+	AllowedOrigins      []string        // allowed_origins as configured
 }
 
 // Warnings returns what the operator should know about a client that works
@@ -39,9 +40,10 @@ type Client struct {
 // begins with the option it is about.
 func (c *Client) Warnings() []string {
 	var warnings []string
-	if c.AuthMethod == ClientSecretBasic {
-		warnings = c.encodingWarnings()
+	if c.AuthMethod == ClientSecretBasic && (decodes(c.ID) || strings.Contains(c.ID, ":")) {
+		warnings = append(warnings, "client_id: it contains %, + or :, and a client that does not form-encode it in Basic credentials, as RFC 6749 §2.3.1 says, will be refused; another client_id avoids that")
 	}
+	warnings = append(warnings, c.SecretWarnings()...)
 	for _, uri := range c.RedirectURIs {
 		if u, err := url.Parse(uri); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
 			warnings = append(warnings, "redirect_uris: "+uri+" is not https: whoever is on the way reads its authorization codes")
@@ -50,11 +52,13 @@ func (c *Client) Warnings() []string {
 	return warnings
 }
 
-func (c *Client) encodingWarnings() []string {
-	var warnings []string
-	if decoded, ok := formDecode(c.ID); !ok || decoded != c.ID || strings.Contains(c.ID, ":") {
-		warnings = append(warnings, "client_id: it contains %, + or :, and a client that does not form-encode it in Basic credentials, as RFC 6749 §2.3.1 says, will be refused; another client_id avoids that")
+// SecretWarnings returns those of Warnings that are about client_secret: what
+// can be said while a secret is plain and not of its hash. None shows it.
+func (c *Client) SecretWarnings() []string {
+	if c.AuthMethod != ClientSecretBasic {
+		return nil
 	}
+	var warnings []string
 	for _, secret := range c.Secrets {
 		if secret.decodes {
 			warnings = append(warnings, "client_secret: it contains % or +, and a client that does not form-encode it in Basic credentials, as RFC 6749 §2.3.1 says, will be refused; `caddy oidc-token client-secret` makes one that every client sends alike")

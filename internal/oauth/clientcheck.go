@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// authorizationCodeType is the grant_type of RFC 6749 §4.1.3.
-const authorizationCodeType = "authorization_code"
+// GrantAuthorizationCode is the grant_type of RFC 6749 §4.1.3.
+const GrantAuthorizationCode = "authorization_code"
 
-// check refuses what could not work or would not be safe. Every error names
-// the client and the option and says what to write instead.
+// check refuses what could not work or would not be safe. Every error is a
+// *ConfigError and says what to write instead.
 func (c *Client) check() error {
 	for _, step := range []func() error{
 		c.checkID, c.checkAuthMethod, c.checkGrantTypes, c.checkRedirectURIs,
@@ -24,14 +24,10 @@ func (c *Client) check() error {
 	return nil
 }
 
-func (c *Client) errorf(option, format string, arguments ...any) error {
-	return fmt.Errorf("client %s: %s: "+format, slices.Concat([]any{c.ID, option}, arguments)...)
-}
-
 func (c *Client) checkID() error {
 	if c.ID == "" || len(c.ID) > maxClientIDSize || !printableASCII(c.ID) {
 		// RFC 6749 appendix A.1.
-		return fmt.Errorf("client %q: client_id: write 1 to %d printable ASCII characters", c.ID, maxClientIDSize)
+		return c.mistake("client_id", "write 1 to %d printable ASCII characters", maxClientIDSize)
 	}
 	return nil
 }
@@ -40,18 +36,18 @@ func (c *Client) checkAuthMethod() error {
 	switch c.AuthMethod {
 	case None:
 		if len(c.Secrets) > 0 {
-			return c.errorf("client_secret", "a client with token_endpoint_auth_method none has no secret; remove it, or choose client_secret_basic")
+			return c.mistake("client_secret", "a client with token_endpoint_auth_method none has no secret; remove it, or choose client_secret_basic")
 		}
 	case ClientSecretBasic, ClientSecretPost:
 		if len(c.Secrets) == 0 {
-			return c.errorf("client_secret", "is missing; write one, or token_endpoint_auth_method none for a public client")
+			return c.mistake("client_secret", "is missing; write one, or token_endpoint_auth_method none for a public client")
 		}
 	default:
-		return c.errorf("token_endpoint_auth_method", "%q is not built; write client_secret_basic, client_secret_post or none", c.AuthMethod)
+		return c.mistake("token_endpoint_auth_method", "%q is not built; write client_secret_basic, client_secret_post or none", c.AuthMethod)
 	}
 	for _, secret := range c.Secrets {
 		if secret == (Secret{}) {
-			return c.errorf("client_secret", "is empty")
+			return c.mistake("client_secret", "is empty")
 		}
 	}
 	return nil
@@ -60,23 +56,23 @@ func (c *Client) checkAuthMethod() error {
 func (c *Client) checkGrantTypes() error {
 	for _, grantType := range c.GrantTypes {
 		switch grantType {
-		case authorizationCodeType:
+		case GrantAuthorizationCode:
 		case "refresh_token":
-			return c.errorf("grant_types", "refresh_token is not built yet; write authorization_code")
+			return c.mistake("grant_types", "refresh_token is not built yet; write authorization_code")
 		default:
-			return c.errorf("grant_types", "%q is not a grant type of this endpoint; write authorization_code", grantType)
+			return c.mistake("grant_types", "%q is not a grant type of this endpoint; write authorization_code", grantType)
 		}
 	}
 	return nil
 }
 
 func (c *Client) checkRedirectURIs() error {
-	if len(c.RedirectURIs) == 0 && slices.Contains(c.GrantTypes, authorizationCodeType) {
-		return c.errorf("redirect_uris", "is missing; write where the client receives its authorization codes")
+	if len(c.RedirectURIs) == 0 && slices.Contains(c.GrantTypes, GrantAuthorizationCode) {
+		return c.mistake("redirect_uris", "is missing; write where the client receives its authorization codes")
 	}
 	for _, uri := range c.RedirectURIs {
 		if problem := redirectURIProblem(uri); problem != "" {
-			return c.errorf("redirect_uris", "%q %s", uri, problem)
+			return c.mistake("redirect_uris", "%q %s", uri, problem)
 		}
 	}
 	return nil
@@ -112,15 +108,15 @@ func redirectURIProblem(uri string) string {
 func (c *Client) checkScope() error {
 	for _, scope := range c.Scope {
 		if !scopeToken(scope) {
-			return c.errorf("scope", "%q is not a scope (RFC 6749 §3.3); separate scopes with spaces", scope)
+			return c.mistake("scope", "%q is not a scope (RFC 6749 §3.3); separate scopes with spaces", scope)
 		}
 	}
 	return nil
 }
 
 func (c *Client) checkAlgorithm() error {
-	if c.IDTokenAlgorithm != "" && !c.IDTokenAlgorithm.Known() {
-		return c.errorf("id_token_signed_response_alg", "%q is not built; leave it out to sign with signing_alg", c.IDTokenAlgorithm)
+	if !c.IDTokenAlgorithm.Known() {
+		return c.mistake("id_token_signed_response_alg", "%q is not built; leave it out to sign with signing_alg", c.IDTokenAlgorithm)
 	}
 	return nil
 }
@@ -131,10 +127,10 @@ func (c *Client) checkOrigins() error {
 	for _, origin := range c.AllowedOrigins {
 		serialized, ok := originOf(origin)
 		if !ok {
-			return c.errorf("allowed_origins", "%q is not an origin; write it as in https://app.example.com", origin)
+			return c.mistake("allowed_origins", "%q is not an origin; write it as in https://app.example.com", origin)
 		}
 		if serialized != origin {
-			return c.errorf("allowed_origins", "%q is not as browsers write it; write %s", origin, serialized)
+			return c.mistake("allowed_origins", "%q is not as browsers write it; write %s", origin, serialized)
 		}
 	}
 	return nil
@@ -143,13 +139,16 @@ func (c *Client) checkOrigins() error {
 // checkAudience keeps access tokens and ID tokens apart (RFC 9068 §5): what
 // takes an ID token for its audience must not take an access token.
 func (c *Client) checkAudience(registered map[string]*registration) error {
+	if len(c.AccessTokenAudience) == 0 {
+		return c.mistake("access_token_audience", "is missing; write the URI of the API")
+	}
 	for _, audience := range c.AccessTokenAudience {
 		u, err := url.Parse(audience)
 		switch {
 		case err != nil || u.Scheme == "" || strings.Contains(audience, "#") || !printableASCII(audience):
-			return c.errorf("access_token_audience", "%q is not an absolute URI without fragment; write the URI of the API", audience)
+			return c.mistake("access_token_audience", "%q is not an absolute URI without fragment; write the URI of the API", audience)
 		case registered[audience] != nil:
-			return c.errorf("access_token_audience", "%q is a client_id, which is the audience of ID tokens; write the URI of the API", audience)
+			return c.mistake("access_token_audience", "%q is a client_id, which is the audience of ID tokens; write the URI of the API", audience)
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -32,7 +33,7 @@ type registration struct {
 // NewClients checks each client (a confidential one has a secret, a public one
 // none, redirect URIs are absolute without fragment, origins are serialized
 // origins, …) and returns the set. issuer's own origin is always allowed.
-// Errors name the client and the option and say what to write instead.
+// An error about a client is a *ConfigError and says what to write instead.
 func NewClients(issuer string, clients []*Client) (*Clients, error) {
 	own, ok := originOf(issuer)
 	if !ok {
@@ -46,7 +47,7 @@ func NewClients(issuer string, clients []*Client) (*Clients, error) {
 	}
 	for _, client := range clients {
 		if set.byID[client.ID] != nil {
-			return nil, fmt.Errorf("client %s: client_id: another client has it; each needs its own", client.ID)
+			return nil, &ConfigError{Client: client.ID, Err: errors.New("two clients have this client_id: put their options together, or rename one")}
 		}
 		if err := client.check(); err != nil {
 			return nil, err

@@ -41,7 +41,6 @@ type Attempt struct {
 	AuthMethod    string // what was presented: client_secret_basic, client_secret_post, none or ""
 	GrantType     string // a known grant type or "other" or ""
 	Scope         string // granted
-	Subject       string
 	KeyID         string // of the ID token, else of the access token
 	TokenID       string // jti
 	GrantID       string
@@ -96,7 +95,7 @@ type granted struct {
 // grants are the grant types that are built (RFC 6749 §4). The password grant
 // will never be (RFC 9700 §2.4).
 var grants = map[string]grant{
-	authorizationCodeType: authorizationCode,
+	GrantAuthorizationCode: authorizationCode,
 }
 
 // grantFor returns the grant that was asked for. RFC 6749 §5.2 tells one that
@@ -137,7 +136,6 @@ func (req *request) describe(a *Attempt) {
 // describe notes what was granted.
 func (g *granted) describe(a *Attempt) {
 	a.Scope = strings.Join(g.authorization.Scope, " ")
-	a.Subject = g.authorization.Subject
 	a.TokenID = g.authorization.TokenID
 	for _, key := range []*token.Key{g.keys.AccessToken, g.keys.IDToken} {
 		if key != nil {

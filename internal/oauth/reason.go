@@ -5,6 +5,9 @@ type Reason string
 
 // Causes that are the HTTP request's.
 const (
+	TLSRequired         Reason = "tls_required"
+	WrongMethod         Reason = "method_not_allowed"
+	EarlyData           Reason = "early_data"
 	BodyTooLarge        Reason = "content_too_large"
 	BodyTimeout         Reason = "body_timeout"
 	BodyTruncated       Reason = "body_truncated"
@@ -73,9 +76,12 @@ const (
 // Causes that are ours.
 const (
 	Internal              Reason = "internal"
+	Panic                 Reason = "panic"
 	StorageUnavailable    Reason = "storage_unavailable"
 	StorageRefused        Reason = "storage_refused"
 	ClaimUnknown          Reason = "claim_unknown"
 	SigningKeyUnavailable Reason = "signing_key_unavailable"
+	KeysUnavailable       Reason = "keys_unavailable"
 	IssueFailed           Reason = "issue_failed"
+	Undelivered           Reason = "issued_undelivered"
 )

@@ -69,8 +69,13 @@ func parsePlain(s string) (Secret, error) {
 	case len(s) > maxSecretSize:
 		return Secret{}, fmt.Errorf("is longer than %d characters", maxSecretSize)
 	}
+	return Secret{digest: sha256.Sum256([]byte(s)), decodes: decodes(s)}, nil
+}
+
+// decodes reports whether s reads differently once form-decoded.
+func decodes(s string) bool {
 	decoded, ok := formDecode(s)
-	return Secret{digest: sha256.Sum256([]byte(s)), decodes: !ok || decoded != s}, nil
+	return !ok || decoded != s
 }
 
 func slowSecret(h *slowHash, err error) (Secret, error) {

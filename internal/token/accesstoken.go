@@ -35,14 +35,10 @@ func (a audience) MarshalJSON() ([]byte, error) {
 // accessToken makes the JWT access token. Its typ and its audience tell it from
 // an ID token, so that neither passes for the other (RFC 9068 §5).
 func (i *Issuer) accessToken(a *Authorization, key *Key, now int64) (string, error) {
-	aud := audience(a.Audience)
-	if len(aud) == 0 {
-		aud = audience{i.Issuer} // RFC 9068 §3: a default resource, never the client
-	}
 	claims, err := encodeClaims(accessTokenClaims{
 		Issuer:    i.Issuer,
 		ExpiresAt: now + seconds(i.AccessTokenLifetime),
-		Audience:  aud,
+		Audience:  audience(a.Audience),
 		Subject:   a.Subject,
 		ClientID:  a.ClientID,
 		IssuedAt:  now,

@@ -16,8 +16,8 @@ type Authorization struct {
 	AMR               []string
 	Claims            map[string]json.RawMessage // of the ID token: user claims
 	AccessTokenClaims map[string]json.RawMessage // of the access token
-	Audience          []string                   // of the access token; empty: the issuer
-	IDTokenAlgorithm  Algorithm                  // of the ID token; empty: the issuer's
+	Audience          []string                   // Required: of the access token
+	IDTokenAlgorithm  Algorithm                  // Required with openid: of the ID token
 	TokenID           string                     // Required: jti of the access token
 }
 

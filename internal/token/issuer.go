@@ -38,7 +38,7 @@ func (i *Issuer) SigningKeys(ctx context.Context, a *Authorization) (SigningKeys
 	if !a.openID() {
 		return keys, nil
 	}
-	if a.IDTokenAlgorithm == "" || a.IDTokenAlgorithm == i.Algorithm {
+	if a.IDTokenAlgorithm == i.Algorithm {
 		keys.IDToken = keys.AccessToken
 		return keys, nil
 	}
@@ -94,6 +94,8 @@ func (i *Issuer) check(a *Authorization, keys SigningKeys) error {
 		return errors.New("issuing tokens: no subject")
 	case a.TokenID == "":
 		return errors.New("issuing tokens: no token id")
+	case len(a.Audience) == 0:
+		return errors.New("issuing tokens: no audience")
 	case seconds(i.AccessTokenLifetime) < 1:
 		return errors.New("issuing tokens: the access token lifetime is below a second")
 	case keys.AccessToken == nil:

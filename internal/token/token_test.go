@@ -89,6 +89,8 @@ func authorization(change func(*Authorization)) *Authorization {
 		AMR:      []string{"pwd", "otp"},
 		Audience: []string{"https://api.example.com"},
 		TokenID:  "token-1",
+
+		IDTokenAlgorithm: ES256,
 	}
 	if change != nil {
 		change(a)
