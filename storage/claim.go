@@ -16,8 +16,11 @@ type Claimer interface {
 	ClaimKind() string
 	// Claim moves the value at from to key to, which must not exist, in one
 	// atomic step. Of any number of callers with the same from, at most one
-	// ever gets won == true. An error means that the outcome is not known,
-	// unless it wraps ErrUnavailable: then nothing was changed.
+	// ever gets won == true; the others get false and no error, also where
+	// there is nothing at from. It is called concurrently. ctx does not end with
+	// the request; it has a deadline of 5 s, after which the answer is not
+	// waited for and the code counts as spent. Errors: ErrUnavailable where
+	// nothing was changed; any other means that the outcome is not known.
 	Claim(ctx context.Context, from, to string) (won bool, err error)
 }
 
@@ -52,7 +55,7 @@ type transfer struct {
 // newBackend recognises the file storage by its type alone: behind a wrapper it
 // is a storage like any other, with another kind of claim.
 func newBackend(s certmagic.Storage, failed func(string, error)) (backend, error) {
-	g := &genericStore{storage: s, failed: failed}
+	g := &genericStore{storage: s, failures: failures{failed}}
 	if claimer, ok := s.(Claimer); ok {
 		return newClaimerStore(g, claimer)
 	}

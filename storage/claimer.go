@@ -30,7 +30,7 @@ func (s *claimerStore) claim(ctx context.Context, t transfer, begin func() bool)
 	}
 	ours, err := s.claimer.Claim(ctx, t.from, t.to)
 	if err != nil {
-		err = s.failure("claim", t.from, err)
+		err = s.failure(ctx, "claim", t.from, err)
 		if errors.Is(err, ErrUnavailable) {
 			return unchanged, err
 		}

@@ -36,7 +36,7 @@ func Ref(code string) string {
 	if !WellFormed(code) {
 		return ""
 	}
-	return hex.EncodeToString(derive(code, "oidc_token/ref/v1", 8))
+	return hex.EncodeToString(expand(extract(code), "oidc_token/ref/v1", 8))
 }
 
 func newCode(bucket uint32) string {
@@ -147,8 +147,25 @@ func lowerHex(s string) bool {
 	return true
 }
 
-func derive(code, info string, size int) []byte {
-	out, err := hkdf.Key(sha256.New, []byte(code), nil, info, size)
+// deriveIDs returns the jti and the grant id of a code.
+func deriveIDs(code string) (tokenID, grantID string) {
+	secret := extract(code)
+	return base64.RawURLEncoding.EncodeToString(expand(secret, "oidc_token/jti/v1", 16)),
+		base64.RawURLEncoding.EncodeToString(expand(secret, "oidc_token/grant/v1", 16))
+}
+
+// extract and expand are the two halves of HKDF (RFC 5869 §2.2, §2.3). The
+// first is the same for all that is derived from a code.
+func extract(code string) []byte {
+	secret, err := hkdf.Extract(sha256.New, []byte(code), nil)
+	if err != nil {
+		panic(err) // only for a hash that is not allowed
+	}
+	return secret
+}
+
+func expand(secret []byte, info string, size int) []byte {
+	out, err := hkdf.Expand(sha256.New, secret, info, size)
 	if err != nil {
 		panic(err) // only for a size that HKDF cannot give
 	}

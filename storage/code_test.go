@@ -1,8 +1,11 @@
 package storage_test
 
 import (
+	"crypto/hkdf"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"regexp"
 	"strings"
 	"testing"
@@ -150,6 +153,18 @@ func TestDerivedIdentifiers(t *testing.T) {
 			storage.Ref(code): true, storage.Ref(other): true}
 		if len(all) != 6 {
 			t.Errorf("%d of 6 identifiers differ", len(all))
+		}
+	})
+	t.Run("are HKDF's of the code, so that every version of this program derives the same", func(t *testing.T) {
+		const code = "AAAAAgECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g"
+		tokenID, grantID := storage.DeriveIDs(code)
+		for info, got := range map[string]string{"oidc_token/jti/v1": tokenID, "oidc_token/grant/v1": grantID} {
+			if want, err := hkdf.Key(sha256.New, []byte(code), nil, info, 16); err != nil || got != base64.RawURLEncoding.EncodeToString(want) {
+				t.Errorf("%s gives %s, %v", info, got, err)
+			}
+		}
+		if want, err := hkdf.Key(sha256.New, []byte(code), nil, "oidc_token/ref/v1", 8); err != nil || storage.Ref(code) != hex.EncodeToString(want) {
+			t.Errorf("the reference is %q, %v", storage.Ref(code), err)
 		}
 	})
 	t.Run("have 128 bits, and 64 in logs", func(t *testing.T) {

@@ -51,14 +51,13 @@ type Options struct {
 	// EncryptionKeys seal records beside the code itself; 32 bytes each, the
 	// first seals. None: records are sealed under the code alone.
 	EncryptionKeys [][]byte
-	// Retention is how long a used code is remembered beyond its expiry: the
-	// access token lifetime.
+	// Retention is how long a used code is remembered beyond its expiry, at
+	// least: the access token lifetime. 0: it is forgotten once it has expired.
 	Retention time.Duration
 	Now       func() time.Time // nil: time.Now
 	Logger    *slog.Logger     // nil: discard. Only for background work (sweeping).
-	// Used is the set of codes this process has claimed. nil: the one shared
-	// by the whole process, which outlives a config reload. Only a test that
-	// plays several nodes in one process gives another.
+	// Used is the set of codes that this process has claimed, one for all its
+	// Codes. nil: that of this package, which outlives a config reload.
 	Used *UsedSet
 	// Observe, when set, is told of every storage operation that failed and of
 	// swept records; for metrics. May be called concurrently.

@@ -49,6 +49,9 @@ func (c *Codes) Unseal(code string, sealed []byte) []byte {
 	return plain
 }
 
+// DeriveIDs returns the jti and the grant id of a code.
+func DeriveIDs(code string) (tokenID, grantID string) { return deriveIDs(code) }
+
 // NewCodeAt returns a random code of a bucket.
 func NewCodeAt(t time.Time) string { return newCode(bucketOf(t)) }
 

@@ -18,17 +18,17 @@ import (
 // stays until the sweeper takes it away, long after the code has expired and
 // after its record is gone. So neither a record that was written late nor
 // another node that sees the same folder over a network makes a second winner.
-func (s *fileStore) claim(_ context.Context, t transfer, begin func() bool) (outcome, error) {
+func (s *fileStore) claim(ctx context.Context, t transfer, begin func() bool) (outcome, error) {
 	from, to := s.files.Filename(t.from), s.files.Filename(t.to)
 	if err := s.makeDir(path.Dir(t.to)); err != nil {
-		return unchanged, s.failure("claim", t.to, err)
+		return unchanged, s.failure(ctx, "claim", t.to, err)
 	}
 	if !begin() {
 		return unchanged, errors.New("the claim was given up before it began")
 	}
 	result, err := s.take(from, to, t.sealed)
 	if err != nil {
-		return result, s.failure("claim", t.to, err)
+		return result, s.failure(ctx, "claim", t.to, err)
 	}
 	if result != won {
 		return result, nil
@@ -36,7 +36,7 @@ func (s *fileStore) claim(_ context.Context, t transfer, begin func() bool) (out
 	// The marker stands. If the record stays, it stays used; but a file system
 	// that fails now is not one to hand out tokens on.
 	if err := s.os.Remove(from); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return uncertain, s.failure("claim", t.from, err)
+		return uncertain, s.failure(ctx, "claim", t.from, err)
 	}
 	return won, nil
 }
@@ -66,10 +66,10 @@ func (s *fileStore) take(from, to string, sealed []byte) (outcome, error) {
 // removed the record and then the marker of another.
 func (s *fileStore) takeByCreating(from, to string, sealed []byte) (outcome, error) {
 	err := s.create(to, sealed)
-	var created *createdError
+	_, created := errors.AsType[*createdError](err)
 	switch {
 	case err == nil:
-	case errors.As(err, &created):
+	case created:
 		return uncertain, err
 	case errors.Is(err, fs.ErrExist):
 		return lost, nil

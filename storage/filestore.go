@@ -26,8 +26,8 @@ import (
 // do, it moves with the clock. On any other file system, or where there is no
 // boot id, files and folders are synced and nothing depends on it.
 type fileStore struct {
-	files  *certmagic.FileStorage
-	failed func(operation string, err error)
+	files *certmagic.FileStorage
+	failures
 
 	os      fileSystem
 	isLocal func(dir string) bool
@@ -47,7 +47,7 @@ type traits struct {
 }
 
 func newFileStore(files *certmagic.FileStorage, failed func(string, error)) *fileStore {
-	return &fileStore{files: files, failed: failed, os: operatingSystem{}, isLocal: isLocal, bootID: bootID}
+	return &fileStore{files: files, failures: failures{failed}, os: operatingSystem{}, isLocal: isLocal, bootID: bootID}
 }
 
 func (s *fileStore) kind() string { return fileKind }
@@ -60,22 +60,22 @@ func (s *fileStore) traits() traits {
 	return traits{durable: true}
 }
 
-func (s *fileStore) load(_ context.Context, key string) ([]byte, error) {
+func (s *fileStore) load(ctx context.Context, key string) ([]byte, error) {
 	value, err := s.os.ReadFile(s.files.Filename(key))
-	return value, s.failure("load", key, err)
+	return value, s.failure(ctx, "load", key, err)
 }
 
-func (s *fileStore) remove(_ context.Context, key string) error {
+func (s *fileStore) remove(ctx context.Context, key string) error {
 	err := s.os.Remove(s.files.Filename(key))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return s.failure("delete", key, err)
+	return s.failure(ctx, "delete", key, err)
 }
 
 // store writes to another name first, so that nobody ever reads half a record.
-func (s *fileStore) store(_ context.Context, key string, value []byte) error {
-	return s.failure("store", key, s.write(key, value))
+func (s *fileStore) store(ctx context.Context, key string, value []byte) error {
+	return s.failure(ctx, "store", key, s.write(key, value))
 }
 
 func (s *fileStore) write(key string, value []byte) error {
@@ -146,17 +146,6 @@ func (s *fileStore) syncDir(dir string) error {
 		return nil
 	}
 	return s.os.SyncDir(dir)
-}
-
-func (s *fileStore) failure(operation, key string, err error) error {
-	if err == nil {
-		return nil
-	}
-	err = hideKey(err, key)
-	if !errors.Is(err, fs.ErrNotExist) {
-		s.failed(operation, err)
-	}
-	return err
 }
 
 // Temporary names have the length of no record's and a letter that is not hex.

@@ -27,7 +27,7 @@ func (s *fileStore) prepare(ctx context.Context) error {
 		return refusal(s, "it creates a file anew that exists")
 	}
 	if !errors.Is(err, fs.ErrExist) {
-		return s.failure("probe", key, err)
+		return s.failure(ctx, "probe", key, err)
 	}
 	t := traits{durable: true}
 	if s.isLocal(filepath.Dir(name)) {

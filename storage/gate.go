@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
-	"strings"
 	"time"
 )
 
@@ -27,8 +25,10 @@ func (e *noAnswer) Unwrap() error { return e.cause }
 // ends without an answer.
 func call[T any](ctx context.Context, c *Codes, operation string, f func(context.Context) (T, error)) (T, error) {
 	value, err := within(ctx, c.calls, c.callLimit, f)
-	var silent *noAnswer
-	if errors.As(err, &silent) && ctx.Err() == nil { // a client that went away is no failure
+	_, silent := errors.AsType[*noAnswer](err)
+	// A client that went away is no failure of the storage; a deadline that has
+	// passed is one, also where it is ctx's own: Load and Store set it.
+	if silent && !errors.Is(ctx.Err(), context.Canceled) {
 		c.failed(operation, err)
 	}
 	return value, err
@@ -76,22 +76,3 @@ func protected[T any](ctx context.Context, f func(context.Context) (T, error)) (
 	a.value, a.err = f(ctx)
 	return a
 }
-
-// hiddenKey is an error of a storage whose text does not name the key: it
-// would tell where a live code's record is.
-type hiddenKey struct {
-	text  string
-	cause error
-}
-
-func hideKey(err error, key string) error {
-	name := path.Base(key)
-	if !recordName(name) {
-		return err
-	}
-	text := strings.ReplaceAll(err.Error(), name, "…")
-	return &hiddenKey{text: text, cause: err}
-}
-
-func (e *hiddenKey) Error() string { return e.text }
-func (e *hiddenKey) Unwrap() error { return e.cause }

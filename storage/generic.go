@@ -15,7 +15,7 @@ import (
 // that Load returns the last Store.
 type genericStore struct {
 	storage certmagic.Storage
-	failed  func(operation string, err error)
+	failures
 }
 
 func (s *genericStore) kind() string                  { return genericKind }
@@ -24,30 +24,19 @@ func (s *genericStore) prepare(context.Context) error { return nil }
 
 func (s *genericStore) load(ctx context.Context, key string) ([]byte, error) {
 	value, err := s.storage.Load(ctx, key)
-	return value, s.failure("load", key, err)
+	return value, s.failure(ctx, "load", key, err)
 }
 
 func (s *genericStore) store(ctx context.Context, key string, value []byte) error {
-	return s.failure("store", key, s.storage.Store(ctx, key, value))
+	return s.failure(ctx, "store", key, s.storage.Store(ctx, key, value))
 }
 
 // remove deletes a key. Some storages answer that a key that is gone does not
 // exist, although the contract wants no error.
 func (s *genericStore) remove(ctx context.Context, key string) error {
-	err := s.failure("delete", key, s.storage.Delete(ctx, key))
+	err := s.failure(ctx, "delete", key, s.storage.Delete(ctx, key))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
-	}
-	return err
-}
-
-func (s *genericStore) failure(operation, key string, err error) error {
-	if err == nil {
-		return nil
-	}
-	err = hideKey(err, key)
-	if !errors.Is(err, fs.ErrNotExist) {
-		s.failed(operation, err)
 	}
 	return err
 }

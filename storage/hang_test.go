@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -150,4 +151,139 @@ func TestClaimThatNeverBegan(t *testing.T) {
 			wantError(t, codes.Redeem(t.Context(), found), nil)
 		})
 	})
+}
+
+// failuresTold collects the operations that a node is told failed.
+type failuresTold struct {
+	mu  sync.Mutex
+	ops []string
+}
+
+func (f *failuresTold) observe(o *storage.Options) {
+	o.Observe = func(e storage.Event) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if e.Err != nil {
+			f.ops = append(f.ops, e.Operation)
+		}
+	}
+}
+
+func (f *failuresTold) want(t *testing.T, ops ...string) {
+	t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !slices.Equal(f.ops, ops) {
+		t.Errorf("told of %q, want %q", f.ops, ops)
+	}
+}
+
+// A hang is told of once, whether the storage ignores its context or ends with
+// it.
+func TestHangIsToldOfOnce(t *testing.T) {
+	ignores := func(ctx context.Context, free chan struct{}) error { <-free; return nil }
+	obeys := func(ctx context.Context, free chan struct{}) error {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-free:
+			return nil
+		}
+	}
+	for _, storageThat := range []struct {
+		name string
+		hang func(context.Context, chan struct{}) error
+	}{{"a storage that ignores its context", ignores}, {"a storage that obeys its context", obeys}} {
+		for _, row := range []struct {
+			name string
+			op   storagetest.Op // hangs
+			do   func(context.Context, *storage.Codes, *storage.Code, string) error
+			want error
+			told []string
+		}{
+			{"while a code is found", storagetest.OpLoad, loadOnly, storage.ErrUnavailable, []string{"load"}},
+			{"while a code is stored", storagetest.OpStore, storeOnly, storage.ErrUnavailable, []string{"store"}},
+			{"while a code is claimed", storagetest.OpStore, redeemOnly, storage.ErrUncertain, []string{"claim"}},
+		} {
+			t.Run("F02 "+storageThat.name+" hangs "+row.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					memory, told := storagetest.NewMemory(), new(failuresTold)
+					codes := node(t, memory, nil, told.observe)
+					code := mint(t, codes, time.Now())
+					found, free := load(t, codes, code), make(chan struct{})
+					memory.Before(func(ctx context.Context, call storagetest.Call) error {
+						if call.Op == row.op {
+							return storageThat.hang(ctx, free)
+						}
+						return nil
+					})
+					wantError(t, row.do(t.Context(), codes, found, code), row.want)
+					synctest.Wait()
+					told.want(t, row.told...)
+					close(free)
+				})
+			})
+		}
+		t.Run("a client that goes away while "+storageThat.name+" hangs is no failure", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				memory, told := storagetest.NewMemory(), new(failuresTold)
+				codes := node(t, memory, nil, told.observe)
+				code, free := mint(t, codes, time.Now()), make(chan struct{})
+				memory.Before(func(ctx context.Context, _ storagetest.Call) error { return storageThat.hang(ctx, free) })
+				ctx, cancel := context.WithCancel(t.Context())
+				time.AfterFunc(time.Second, cancel)
+				_, err := codes.Load(ctx, code)
+				wantError(t, err, storage.ErrUnavailable)
+				synctest.Wait()
+				told.want(t)
+				close(free)
+			})
+		})
+		t.Run("F02 "+storageThat.name+" hangs while it is probed", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				memory, told := storagetest.NewMemory(), new(failuresTold)
+				codes, free := node(t, memory, nil, told.observe), make(chan struct{})
+				memory.Before(func(ctx context.Context, _ storagetest.Call) error { return storageThat.hang(ctx, free) })
+				_, err := codes.Store(t.Context(), record(time.Now()))
+				wantError(t, err, storage.ErrUnavailable)
+				synctest.Wait()
+				told.want(t, "probe")
+				close(free)
+			})
+		})
+	}
+	t.Run("F21 a storage that is refused is told of", func(t *testing.T) {
+		told := new(failuresTold)
+		codes := node(t, forgetful{storagetest.NewMemory()}, nil, told.observe)
+		_, err := codes.Store(t.Context(), record(time.Now()))
+		wantError(t, err, storage.ErrRefused)
+		told.want(t, "probe")
+	})
+	t.Run("a call that fails while the storage is probed is told of as itself", func(t *testing.T) {
+		memory, told := storagetest.NewMemory(), new(failuresTold)
+		codes := node(t, memory, nil, told.observe)
+		memory.Before(func(_ context.Context, call storagetest.Call) error {
+			if call.Op == storagetest.OpLoad {
+				return errFault
+			}
+			return nil
+		})
+		_, err := codes.Store(t.Context(), record(time.Now()))
+		wantError(t, err, storage.ErrUnavailable)
+		told.want(t, "load")
+	})
+}
+
+func loadOnly(ctx context.Context, c *storage.Codes, _ *storage.Code, code string) error {
+	_, err := c.Load(ctx, code)
+	return err
+}
+
+func storeOnly(ctx context.Context, c *storage.Codes, _ *storage.Code, _ string) error {
+	_, err := c.Store(ctx, record(time.Now()))
+	return err
+}
+
+func redeemOnly(ctx context.Context, c *storage.Codes, found *storage.Code, _ string) error {
+	return c.Redeem(ctx, found)
 }

@@ -7,8 +7,8 @@ import (
 	"io/fs"
 )
 
-// Load finds and opens a code (steps 0 to 3 of the redemption). It writes
-// nothing of the code's. Errors: ErrUnknown (also for a code that is not
+// Load finds and opens a code that is neither expired nor used. It changes
+// nothing about the code; Redeem does. Errors: ErrUnknown (also for a code that is not
 // WellFormed), ErrUsed, ErrExpired, ErrNotYetValid, ErrBoot, ErrClaimKind,
 // ErrCorrupt, ErrUnavailable, ErrRefused.
 func (c *Codes) Load(ctx context.Context, code string) (*Code, error) {

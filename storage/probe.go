@@ -58,7 +58,7 @@ func (c *Codes) examine(ctx context.Context, e *examination) {
 	_, err := call(ctx, c, "probe", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, examineBackend(ctx, c.backend)
 	})
-	if err != nil {
+	if errors.Is(err, ErrRefused) { // whatever else failed was told of where it failed
 		c.failed("probe", err)
 	}
 	c.probe.mu.Lock()

@@ -2,46 +2,60 @@ package storage
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/authentiq/caddy-oidc-token/internal/seal"
 )
 
 // Record is what an authorization code stands for (RFC 6749 §4.1.2, OpenID
-// Connect Core §3.1.2.5). It is immutable once stored.
+// Connect Core §3.1.2.5). It is immutable once stored. Codes require Issuer,
+// IssuedAt and ExpiresAt and leave the rest to whoever redeems; a token
+// endpoint cannot use a record without ClientID or Subject.
 type Record struct {
-	Issuer              string                     `json:"issuer"`
-	ClientID            string                     `json:"client_id"`
-	Subject             string                     `json:"sub"`
-	RedirectURI         string                     `json:"redirect_uri,omitempty"`      // the URI used at the authorization endpoint
-	RedirectURISent     bool                       `json:"redirect_uri_sent,omitempty"` // whether the authorization request carried it
-	Scope               []string                   `json:"scope,omitempty"`
-	Nonce               string                     `json:"nonce,omitempty"`
-	CodeChallenge       string                     `json:"code_challenge,omitempty"` // RFC 7636; empty: none
-	CodeChallengeMethod string                     `json:"code_challenge_method,omitempty"`
-	AuthTime            time.Time                  `json:"auth_time,omitzero"` // zero: not known
-	ACR                 string                     `json:"acr,omitempty"`
-	AMR                 []string                   `json:"amr,omitempty"`
-	Claims              map[string]json.RawMessage `json:"claims,omitempty"` // user claims, released by scope
-	AccessTokenClaims   map[string]json.RawMessage `json:"access_token_claims,omitempty"`
-	IssuedAt            time.Time                  `json:"issued_at"`
-	ExpiresAt           time.Time                  `json:"expires_at"`
+	Issuer   string `json:"issuer"`    // Required: the issuer identifier that the Codes were made with.
+	ClientID string `json:"client_id"` // Required: the only client that may redeem the code.
+	Subject  string `json:"sub"`       // Required: the user, as in the ID token's sub.
+
+	// RedirectURI is the URI that the authorization endpoint answered to.
+	RedirectURI string `json:"redirect_uri,omitempty"`
+	// RedirectURISent says that the authorization request carried it, so that
+	// the token request must repeat it (RFC 6749 §4.1.3). false: it was the
+	// client's only one, and may be left out.
+	RedirectURISent bool `json:"redirect_uri_sent,omitempty"`
+
+	Scope []string `json:"scope,omitempty"` // What was granted, one scope each. nil: none.
+	Nonce string   `json:"nonce,omitempty"` // That of the authorization request. Empty: it had none.
+
+	CodeChallenge       string `json:"code_challenge,omitempty"`        // RFC 7636 §4.3. Empty: none.
+	CodeChallengeMethod string `json:"code_challenge_method,omitempty"` // Required with CodeChallenge: "S256".
+
+	AuthTime time.Time `json:"auth_time,omitzero"` // When the user signed in. Zero: not known.
+	ACR      string    `json:"acr,omitempty"`      // How, as one value (Core §2). Empty: not known.
+	AMR      []string  `json:"amr,omitempty"`      // By what means (RFC 8176). nil: not known.
+
+	// Claims are the user's, as JSON, and are released by scope. nil: none.
+	Claims map[string]json.RawMessage `json:"claims,omitempty"`
+	// AccessTokenClaims are more claims of the access token, as JSON. nil: none.
+	AccessTokenClaims map[string]json.RawMessage `json:"access_token_claims,omitempty"`
+
+	IssuedAt  time.Time `json:"issued_at"`  // Required.
+	ExpiresAt time.Time `json:"expires_at"` // Required: after IssuedAt. The code is not good at this time any more.
 }
 
-// recordVersion changes with every change of meaning of sealedRecord. A record
-// of another version is refused and never read in part.
+// recordVersion is the first byte of what is sealed. It changes with every
+// change of meaning of sealedRecord: what another version means by a member
+// that has the same name is not ours to guess.
 const recordVersion = 1
 
 // sealedRecord is what is encrypted: the record, and what a redeemer has to
 // have in common with whoever issued the code.
 type sealedRecord struct {
-	Version int    `json:"version"`
-	Claim   string `json:"claim"`          // the kind of claim, see Claimer
-	Boot    string `json:"boot,omitempty"` // see fileStore
+	Claim string `json:"claim"`          // the kind of claim, see Claimer
+	Boot  string `json:"boot,omitempty"` // see fileStore
 	Record
 }
 
@@ -71,10 +85,10 @@ func label(issuer string, id identity) seal.Label {
 }
 
 func (c *Codes) seal(code string, id identity, r *Record) ([]byte, error) {
-	var plain bytes.Buffer
-	enc := json.NewEncoder(&plain)
+	plain := bytes.NewBuffer([]byte{recordVersion})
+	enc := json.NewEncoder(plain)
 	enc.SetEscapeHTML(false) // claims keep the bytes they were given
-	err := enc.Encode(sealedRecord{recordVersion, c.backend.kind(), c.backend.boot(), *r})
+	err := enc.Encode(sealedRecord{c.backend.kind(), c.backend.boot(), *r})
 	if err != nil {
 		return nil, fmt.Errorf("encoding authorization code record: %w", err)
 	}
@@ -99,34 +113,30 @@ func (c *Codes) open(code string, id identity, sealed []byte) (*Code, error) {
 	if err := c.acceptable(r, id); err != nil {
 		return nil, err
 	}
+	tokenID, grantID := deriveIDs(code)
 	return &Code{
 		Record:    r.Record,
 		codes:     c,
 		id:        id,
 		sealed:    sealed,
 		expiresAt: r.ExpiresAt,
-		tokenID:   base64.RawURLEncoding.EncodeToString(derive(code, "oidc_token/jti/v1", 16)),
-		grantID:   base64.RawURLEncoding.EncodeToString(derive(code, "oidc_token/grant/v1", 16)),
+		tokenID:   tokenID,
+		grantID:   grantID,
 	}, nil
 }
 
 func decodeRecord(plain []byte) (*sealedRecord, error) {
-	// The version comes first: what another version means by a member that has
-	// the same name is not ours to guess.
-	var versioned struct {
-		Version int `json:"version"`
-	}
-	if err := json.Unmarshal(plain, &versioned); err != nil {
-		return nil, errors.New("the record is not one JSON value") // the cause could quote it
-	}
-	if versioned.Version != recordVersion {
-		return nil, fmt.Errorf("the record has version %d, want %d", versioned.Version, recordVersion)
+	if len(plain) == 0 || plain[0] != recordVersion {
+		return nil, fmt.Errorf("the record is not of version %d", recordVersion)
 	}
 	r := new(sealedRecord)
-	dec := json.NewDecoder(bytes.NewReader(plain))
+	dec := json.NewDecoder(bytes.NewReader(plain[1:]))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(r); err != nil {
-		return nil, errors.New("the record has members that are not known or of another type")
+	if dec.Decode(r) != nil { // its error could quote what it read
+		return nil, errors.New("the record is not JSON, or has members that are not known or of another type")
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, errors.New("the record is more than one JSON value")
 	}
 	return r, nil
 }

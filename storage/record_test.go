@@ -200,17 +200,22 @@ func TestRecordIsSealedAsWhatItIs(t *testing.T) {
 	}
 }
 
+// wholeRecord stands for all of a record.
+const wholeRecord = "\x00"
+
 func TestRecordOfAnotherVersionIsNotReadInPart(t *testing.T) {
 	c := noon()
 	rows := []struct {
 		name, from, to string
 	}{
-		{"F56 a later version", `"version":1`, `"version":2`},
-		{"F56 no version", `"version":1,`, ``},
-		{"F56 a member that is not known", `"version":1`, `"version":1,"resource":"https://api.example.com"`},
+		{"F56 a later version", "\x01{", "\x02{"},
+		{"F56 no version", "\x01{", "{"},
+		{"F56 nothing but a version", wholeRecord, "\x01"},
+		{"F56 nothing at all", wholeRecord, ""},
+		{"F56 a member that is not known", `{"claim"`, `{"resource":"https://api.example.com","claim"`},
 		{"a member of another type", `"sub":"alice"`, `"sub":7`},
 		{"another expiry than the key says", `"expires_at":"2026-03-01T12:01`, `"expires_at":"2026-03-01T12:09`},
-		{"not JSON", `{"version"`, `"version"`},
+		{"not JSON", `{"claim"`, `"claim"`},
 		{"something after it", "}\n", "}{}"},
 	}
 	for _, row := range rows {
@@ -219,6 +224,9 @@ func TestRecordOfAnotherVersionIsNotReadInPart(t *testing.T) {
 			codes := node(t, memory, c)
 			code := mint(t, codes, c.Now())
 			put(t, memory, codes, code, func(plain string) string {
+				if row.from == wholeRecord {
+					return row.to
+				}
 				changed := strings.Replace(plain, row.from, row.to, 1)
 				if changed == plain {
 					t.Fatal("the row changes nothing")

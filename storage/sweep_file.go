@@ -12,11 +12,11 @@ import (
 // sweep reads folders itself: FileStorage's List looks at every file, and fails
 // when one goes away meanwhile.
 func (s *fileStore) sweep(ctx context.Context, b *broom) error {
-	records, err := s.buckets(b.prefix + "/" + recordsDir)
+	records, err := s.buckets(ctx, b.prefix+"/"+recordsDir)
 	if err != nil {
 		return err
 	}
-	markers, err := s.buckets(b.prefix + "/" + markersDir)
+	markers, err := s.buckets(ctx, b.prefix+"/"+markersDir)
 	if err != nil {
 		return err
 	}
@@ -24,13 +24,13 @@ func (s *fileStore) sweep(ctx context.Context, b *broom) error {
 }
 
 // buckets returns the folders below dir that are ours.
-func (s *fileStore) buckets(dir string) ([]uint32, error) {
+func (s *fileStore) buckets(ctx context.Context, dir string) ([]uint32, error) {
 	entries, err := os.ReadDir(s.files.Filename(dir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, s.failure("list", dir, err)
+		return nil, s.failure(ctx, "list", dir, err)
 	}
 	var buckets []uint32
 	for _, entry := range entries {
@@ -50,7 +50,7 @@ func (s *fileStore) sweepBucket(ctx context.Context, b *broom, dir string) error
 		return nil
 	}
 	if err != nil {
-		return s.failure("list", dir, err)
+		return s.failure(ctx, "list", dir, err)
 	}
 	defer folder.Close()
 	for {
@@ -64,9 +64,10 @@ func (s *fileStore) sweepBucket(ctx context.Context, b *broom, dir string) error
 			break
 		}
 		if err != nil {
-			return s.failure("list", dir, err)
+			return s.failure(ctx, "list", dir, err)
 		}
 	}
+	_ = folder.Close() // Windows removes no folder that is open
 	// It fails where something of others is in it, which is theirs to remove.
 	_ = s.os.Remove(name)
 	return nil
@@ -81,7 +82,7 @@ func (s *fileStore) sweepFile(ctx context.Context, b *broom, dir string, entry f
 		return ctx.Err()
 	}
 	if err != nil {
-		return s.failure("delete", entry.Name(), err)
+		return s.failure(ctx, "delete", entry.Name(), err)
 	}
 	return b.removed(ctx)
 }

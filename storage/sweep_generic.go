@@ -102,7 +102,7 @@ func (s *genericStore) list(ctx context.Context, prefix string, recursive bool) 
 		return nil, nil
 	}
 	if err != nil {
-		return nil, s.failure("list", prefix, err)
+		return nil, s.failure(ctx, "list", prefix, err)
 	}
 	return keys, nil
 }

@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	firstTimeout = 5 * time.Second // that a request waits for the first reading
-	jwksMaxAge   = 5 * time.Second // of a reading that is published unasked
+	firstTimeout = 5 * time.Second        // that a request waits for the first keys
+	firstPoll    = 100 * time.Millisecond // between its readings meanwhile
+	jwksMaxAge   = 5 * time.Second        // of a reading that is published unasked
 )
 
 // Automatic is a Set that lives in storage: one immutable record per key, under
@@ -58,7 +59,7 @@ type Automatic struct {
 
 	current   atomic.Pointer[snapshot] // the last reading with a key in it
 	cached    atomic.Pointer[view]
-	attempted chan struct{} // closed when Run has tried once
+	attempted chan struct{} // closed when Run has tried once to the end
 	attempt   sync.Once
 
 	mu       sync.Mutex // guards the next four
@@ -180,22 +181,9 @@ func (a *Automatic) ready(ctx context.Context) (*snapshot, error) {
 	if current := a.current.Load(); current != nil {
 		return current, nil
 	}
-	// A request may come before Run does, or after Run ended because its config
-	// was replaced at once. Keys that are there can be read without it.
-	if current := a.fresh(ctx, nil, a.now()); current != nil {
-		return current, nil
-	}
-	timer := time.NewTimer(firstTimeout)
-	defer timer.Stop()
-	err := error(nil)
-	select {
-	case <-a.attempted:
-		err, _ = a.failure(a.now())
-	case <-timer.C:
-		err = errors.New("the storage has not answered yet")
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	}
+	waiting, cancel := context.WithTimeoutCause(ctx, firstTimeout, errors.New("the storage has not answered yet"))
+	defer cancel()
+	err := a.await(waiting)
 	if current := a.current.Load(); current != nil {
 		return current, nil
 	}
@@ -203,6 +191,26 @@ func (a *Automatic) ready(ctx context.Context) (*snapshot, error) {
 		err = errors.New("none could be made or opened")
 	}
 	return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// await waits until there is a set, or Run has tried once and the error says
+// why there is none. It reads the storage itself: a request may come before Run
+// does, or after Run ended because its config was replaced at once. Then the
+// keys are there already, or the next config's Run is just making them.
+func (a *Automatic) await(ctx context.Context) error {
+	ticker := time.NewTicker(firstPoll)
+	defer ticker.Stop()
+	for a.fresh(ctx, nil, a.now()) == nil {
+		select {
+		case <-a.attempted:
+			err, _ := a.failure(a.now())
+			return err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-ticker.C:
+		}
+	}
+	return nil
 }
 
 // fresh returns a reading that begins now, or current where the storage does

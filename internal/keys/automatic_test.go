@@ -113,6 +113,48 @@ func TestReadiness(t *testing.T) {
 			t.Fatalf("got %v, %v", key, err)
 		}
 	})
+	t.Run("F36 keys that the next config makes are found where the config was replaced before Run came to it", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			store, c := newMemory(), newClock()
+			f := newFixture(t, store, c, nil)
+			replaced := newFixture(t, store, c, nil)
+			ended, cancel := context.WithCancel(t.Context())
+			cancel()
+			replaced.Run(ended)
+			time.AfterFunc(300*time.Millisecond, f.round)
+			began := time.Now()
+			key, err := replaced.SigningKey(t.Context(), token.ES256)
+			if err != nil || key.ID != f.signer(token.ES256).ID {
+				t.Fatalf("got %v, %v", key, err)
+			}
+			if took := time.Since(began); took > 400*time.Millisecond {
+				t.Errorf("took %s", took)
+			}
+		})
+	})
+	t.Run("F36 and where it was replaced in the middle of Run's first try", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			store, c := newMemory(), newClock()
+			f := newFixture(t, store, c, nil)
+			slow := func(operation, _ string) error {
+				if operation == "list" {
+					time.Sleep(25 * time.Millisecond)
+				}
+				return nil
+			}
+			replaced := newFixture(t, store, c, func(o *Options) { o.Storage = store.node(slow) })
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(10*time.Millisecond, cancel)
+			replaced.Run(ctx)
+			time.AfterFunc(time.Second, f.round)
+			if _, err := replaced.SigningKey(t.Context(), token.ES256); err != nil {
+				t.Fatal(err)
+			}
+			if log := replaced.log.String(); log != "" {
+				t.Errorf("said %s", log)
+			}
+		})
+	})
 	t.Run("a request waits for the first keys and gets one", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFixture(t, newMemory(), newClock(), nil)

@@ -11,10 +11,14 @@ import (
 // waits, unless it has waited for a day.
 func (a *Automatic) createDue(ctx context.Context) error {
 	unlock, lockErr := a.lock(ctx)
+	if lockErr == nil {
+		defer unlock()
+	}
+	if ctx.Err() != nil { // that the lock was not to be had is no news then
+		return context.Cause(ctx)
+	}
 	if lockErr != nil {
 		a.logger.Warn("making signing keys without the storage's lock", "error", lockErr)
-	} else {
-		defer unlock()
 	}
 	found, err := a.refresh(ctx)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -251,6 +252,8 @@ func TestFileWarnings(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			// Windows has no permission bits; who may read a file is not looked at.
+			row.warn = row.warn && runtime.GOOS != "windows"
 			warnings := strings.Join(set.Warnings(), "\n")
 			if strings.Contains(warnings, file) != row.warn {
 				t.Fatalf("got %q", warnings)

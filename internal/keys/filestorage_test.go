@@ -1,11 +1,15 @@
 package keys
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/certmagic"
 )
@@ -34,6 +38,49 @@ func TestFileStorage(t *testing.T) {
 		g.round()
 		if len(g.kids()) != 2 {
 			t.Fatalf("got %v", g.kids())
+		}
+	})
+	t.Run("F43 a listing while others write is whole or fails", func(t *testing.T) {
+		files := f.storage.(*certmagic.FileStorage)
+		first := f.current.Load().records[0].storageKey
+		sealed, err := files.Load(t.Context(), first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var writers sync.WaitGroup
+		defer writers.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		writers.Go(func() {
+			for ctx.Err() == nil {
+				if err := files.Store(ctx, first, sealed); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+		// What a writer does to the folder, without its sync and so more often.
+		temporary := files.Filename(first) + ".tmp"
+		writers.Go(func() {
+			for ctx.Err() == nil {
+				if err := errors.Join(os.WriteFile(temporary, nil, 0o600), os.Remove(temporary)); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+		whole := 0
+		for ctx.Err() == nil {
+			keys, err := f.list(context.WithoutCancel(ctx))
+			if err == nil && len(keys) != 2 {
+				t.Fatalf("a part was listed: %v", keys)
+			}
+			if err == nil {
+				whole++
+			}
+		}
+		if whole == 0 {
+			t.Error("no listing was whole")
 		}
 	})
 	t.Run("dropping the old keys leaves only the new ones", func(t *testing.T) {

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -79,6 +80,42 @@ func TestLock(t *testing.T) {
 			}
 		})
 	})
+	t.Run("F36 a config that is replaced while it waits for the lock makes no key and warns of nothing", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			for _, row := range []struct {
+				name string
+				lock *oddLock
+				do   func(context.Context, *fixture) error
+			}{
+				{"first keys, lock held by others", &oddLock{release: make(chan struct{})}, makeDue},
+				{"first keys, lock had at that moment", &oddLock{}, makeDue},
+				{"rotation by hand, lock held by others", &oddLock{release: make(chan struct{})}, dropOld},
+				{"rotation by hand, lock had at that moment", &oddLock{}, dropOld},
+			} {
+				f := newFixture(t, newMemory(), newClock(), nil)
+				row.lock.memory = f.store
+				f.storage = row.lock
+				ctx, cancel := context.WithCancelCause(t.Context())
+				if row.lock.release == nil {
+					row.lock.got = func() { cancel(errFault) }
+				}
+				time.AfterFunc(time.Second, func() { cancel(errFault) })
+				if err := row.do(ctx, f); !errors.Is(err, errFault) {
+					t.Errorf("%s: got %v", row.name, err)
+				}
+				if row.lock.release != nil {
+					close(row.lock.release)
+				}
+				synctest.Wait()
+				if row.lock.unlocked != 1 {
+					t.Errorf("%s: still locked", row.name)
+				}
+				if n := len(f.store.all()); n != 0 || f.log.String() != "" {
+					t.Errorf("%s: %d keys in storage, said %q", row.name, n, f.log)
+				}
+			}
+		})
+	})
 	t.Run("the storage is read again under the lock: a key made meanwhile is not made twice", func(t *testing.T) {
 		f := newFixture(t, newMemory(), newClock(), nil)
 		other := newFixture(t, f.store, f.clock, nil)
@@ -96,10 +133,18 @@ func TestLock(t *testing.T) {
 	})
 }
 
+func makeDue(ctx context.Context, f *fixture) error { return f.createDue(ctx) }
+
+func dropOld(ctx context.Context, f *fixture) error {
+	_, err := f.Rotate(ctx, true)
+	return err
+}
+
 // oddLock ignores its context while it waits, and ends the lock with it.
 type oddLock struct {
 	*memory
 	release  chan struct{} // nil: at once
+	got      func()        // called when it is had
 	held     context.Context
 	unlocked int
 }
@@ -109,6 +154,9 @@ func (o *oddLock) Lock(ctx context.Context, _ string) error {
 		<-o.release
 	}
 	o.held = ctx
+	if o.got != nil {
+		o.got()
+	}
 	return nil
 }
 

@@ -29,10 +29,10 @@ func (a *Automatic) Run(ctx context.Context) {
 	retry, said := time.Second, ""
 	for ctx.Err() == nil {
 		err := a.maintain(ctx)
-		if ctx.Err() == nil {
+		if ctx.Err() == nil { // a try that was cut short says nothing about the storage
 			said = a.say(err, said)
+			a.attempt.Do(func() { close(a.attempted) })
 		}
-		a.attempt.Do(func() { close(a.attempted) })
 		// The jitter keeps nodes that started together from asking together.
 		wait := refreshInterval + rand.N(refreshInterval/3) - refreshInterval/6
 		if err != nil && a.current.Load() == nil {

@@ -292,7 +292,7 @@ func TestCrash(t *testing.T) {
 		{"a rotation", func(f *fixture) { f.round(); f.clock.advance(89 * 24 * time.Hour) }},
 	} {
 		for after := range 2 {
-			for n := range 20 {
+			for n := range 26 { // an empty storage is listed eight times before the first lock
 				moment := [2]string{"before", "after"}[after]
 				t.Run(fmt.Sprintf("F44 a crash %s call %d of %s", moment, n, row.name), func(t *testing.T) {
 					crash(t, row.begin, n, after == 1)

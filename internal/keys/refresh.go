@@ -12,7 +12,11 @@ import (
 const (
 	readTimeout = 10 * time.Second // of one reading of the storage
 	pathTimeout = 2 * time.Second  // that a request waits for one
+	listTries   = 3                // after a listing that something went away from
 )
+
+// errHalf: a listing ended in the middle. Joined with the cause.
+var errHalf = errors.New("the storage listed a part only")
 
 // snapshot is what one reading of the storage found. Immutable.
 type snapshot struct {
@@ -162,21 +166,39 @@ func (a *Automatic) read() (found *snapshot, err error) {
 // list returns the places of keys. Some storages list nothing without, others
 // fail with recursion, so a second look decides only where the first is empty.
 func (a *Automatic) list(ctx context.Context) ([]string, error) {
-	listed, err := a.storage.List(ctx, a.vault.prefix, false)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	keys, err := a.look(ctx, false)
+	if err != nil || len(keys) > 0 {
+		return keys, err
+	}
+	keys, err = a.look(ctx, true)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil && !errors.Is(err, errHalf) {
+		return nil, nil
+	}
+	return keys, err
+}
+
+// look lists again where something is said not to exist: FileStorage walks its
+// folder, and ends in the middle, with fs.ErrNotExist and half a list, when a
+// file goes that it has just read the name of. Temporary files do. Were half a
+// list believed, this process would not publish what another signs with, or
+// would make a second set of first keys.
+func (a *Automatic) look(ctx context.Context, recursive bool) ([]string, error) {
+	listed, err := a.storage.List(ctx, a.vault.prefix, recursive)
+	for tries := 0; tries < listTries && errors.Is(err, fs.ErrNotExist); tries++ {
+		listed, err = a.storage.List(ctx, a.vault.prefix, recursive)
+	}
+	switch {
+	case err == nil:
+		return a.places(listed), nil
+	case !errors.Is(err, fs.ErrNotExist):
 		return nil, err
+	case len(listed) > 0:
+		return nil, fmt.Errorf("%w: %w", errHalf, err)
 	}
-	keys := a.places(listed)
-	if len(keys) == 0 {
-		listed, err := a.storage.List(ctx, a.vault.prefix, true)
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if err == nil {
-			keys = a.places(listed)
-		}
-	}
-	return keys, nil
+	return nil, nil // the folder does not exist
 }
 
 func (a *Automatic) places(listed []string) []string {

@@ -18,11 +18,15 @@ func (a *Automatic) Rotate(ctx context.Context, dropOld bool) (states []State, e
 		return nil, err
 	}
 	defer a.endWriting()
-	unlock, err := a.lock(ctx)
-	if err != nil {
-		a.logger.Warn("rotating the signing keys without the storage's lock", "error", err)
-	} else {
+	unlock, lockErr := a.lock(ctx)
+	if lockErr == nil {
 		defer unlock()
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if lockErr != nil {
+		a.logger.Warn("rotating the signing keys without the storage's lock", "error", lockErr)
 	}
 	made, err := a.replace(ctx, dropOld)
 	if err != nil {
