@@ -65,7 +65,7 @@ func parseBlock[T any](p *parser, t *T, options []option[T]) error {
 		}
 		at := place{p.client, name}
 		if _, twice := p.at[at]; twice && name != "client" {
-			return d.Errf("%s is there twice: put its values on one line", name)
+			return d.Errf("%s is there twice: leave one out, or put all values of a list on one line", name)
 		}
 		p.mark(at)
 		p.line = strings.TrimSpace(name + " " + options[i].usage)

@@ -193,6 +193,12 @@ func (s *settings) checkKeys(h *Handler) error {
 	if len(h.SigningKey) > 0 && h.KeyRotation != 0 {
 		return mistake("key_rotation", "is for automatic keys and does nothing for signing_key files: leave out one of the two")
 	}
+	for _, file := range h.SigningKey {
+		// Before anything names the file: {file.…} would make it the key.
+		if strings.Contains(file, "-----BEGIN") || strings.ContainsAny(file, "\r\n") {
+			return mistake("signing_key", "is the content of a key, not the path of its file: write the path itself, such as /run/secrets/key.pem, without {file.…}")
+		}
+	}
 	if file, twice := firstDuplicate(h.SigningKey); twice {
 		return mistake("signing_key", "%s is there twice: leave one out", file)
 	}

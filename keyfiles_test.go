@@ -56,6 +56,12 @@ func TestSigningKeyFiles(t *testing.T) {
 			t.Errorf("rotating answers %d %s", status, answer)
 		}
 	})
+	t.Run("REQ-210 REQ-239 a key in the place of its file's name is not shown", func(t *testing.T) {
+		err := newSite(t).load(with("signing_key {file." + ecFile + "}\nsigning_alg ES256"))
+		if err == nil || strings.Contains(err.Error(), "BEGIN") || !strings.Contains(err.Error(), "the path itself") {
+			t.Errorf("loading says %v", err)
+		}
+	})
 	weak, err := rsa.GenerateKey(rand.Reader, 1024)
 	weakFile := keyFile(t, weak, err, 0o600)
 	for _, row := range []struct{ name, options, says string }{

@@ -24,7 +24,7 @@ type collectors struct {
 
 func newCollectors() *collectors {
 	name := func(n string) string { return prometheus.BuildFQName("caddy", "oidc_token", n) }
-	return &collectors{
+	m := &collectors{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: name("requests_total"), Help: "Token requests by grant type, outcome (success or the error code) and reason.",
 		}, []string{"grant", "outcome", "reason"}),
@@ -42,6 +42,13 @@ func newCollectors() *collectors {
 			Name: name("swept_records_total"), Help: "Expired authorization code records removed from storage.",
 		}),
 	}
+	// A counter that appears with its first event has no increase to alert on.
+	for _, result := range []string{"won", "lost", "replayed"} {
+		m.redemptions.WithLabelValues(result)
+	}
+	m.requests.WithLabelValues(oauth.GrantAuthorizationCode, "invalid_grant", string(oauth.RecordCorrupt))
+	m.requests.WithLabelValues(oauth.GrantAuthorizationCode, "invalid_grant", string(oauth.CodeReplayed))
+	return m
 }
 
 // registerMetrics adds the collectors to a config's registry.

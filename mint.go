@@ -93,7 +93,7 @@ func (i *issuer) mint(ctx context.Context, q *MintRequest) (*MintResponse, error
 		return nil, err
 	}
 	i.logger.Info("authorization code minted", zap.String("event", "code_minted"), zap.String("issuer", i.identifier),
-		zap.String("client_id", record.ClientID), zap.Strings("scope", record.Scope), zap.String("code_ref", storage.Ref(code)))
+		zap.String("client_id", record.ClientID), zap.String("scope", strings.Join(record.Scope, " ")), zap.String("code_ref", storage.Ref(code)))
 	return &MintResponse{Code: code, ExpiresIn: int64(i.settings.codeLifetime / time.Second)}, nil
 }
 

@@ -43,7 +43,7 @@ func (c *Client) checkAuthMethod() error {
 			return c.mistake("client_secret", "is missing; write one, or token_endpoint_auth_method none for a public client")
 		}
 	default:
-		return c.mistake("token_endpoint_auth_method", "%q is not built; write client_secret_basic, client_secret_post or none", c.AuthMethod)
+		return c.mistake("token_endpoint_auth_method", "%q is not supported; write client_secret_basic, client_secret_post or none", c.AuthMethod)
 	}
 	for _, secret := range c.Secrets {
 		if secret == (Secret{}) {
@@ -100,6 +100,10 @@ func redirectURIProblem(uri string) string {
 	case "http", "https":
 		if u.Hostname() == "" {
 			return "has no host; write it as in https://app.example.com/callback"
+		}
+		if strings.Contains(u.Host, "*") {
+			// RFC 9700 §4.1.3: patterns are how codes are stolen.
+			return "has a * in its host; redirect URIs are compared character by character, so write out each"
 		}
 	}
 	return ""

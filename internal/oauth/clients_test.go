@@ -31,6 +31,7 @@ func TestClientsThatAreRefused(t *testing.T) {
 		{"a redirect URI with a fragment", func(c *Client) { c.RedirectURIs = []string{"https://a.example/#"} }, "redirect_uris", "fragment"},
 		{"a redirect URI with a space", func(c *Client) { c.RedirectURIs = []string{"https://a.example/a b"} }, "redirect_uris", "not a URI"},
 		{"a redirect URI with an umlaut", func(c *Client) { c.RedirectURIs = []string{"https://ä.example/"} }, "redirect_uris", "xn--"},
+		{"a redirect URI with a wildcard", func(c *Client) { c.RedirectURIs = []string{"https://*.example.com/callback"} }, "redirect_uris", "compared character by character"},
 		{"a redirect URI without a host", func(c *Client) { c.RedirectURIs = []string{"https:///cb"} }, "redirect_uris", "no host"},
 		{"a redirect URI with user information", func(c *Client) { c.RedirectURIs = []string{"https://good@evil.example/cb"} }, "redirect_uris", "user information"},
 		{"a redirect URI that runs a script", func(c *Client) { c.RedirectURIs = []string{"JavaScript:alert(1)"} }, "redirect_uris", "script"},

@@ -31,10 +31,11 @@ func checkURI(r *http.Request) error {
 	if name == "" {
 		return nil
 	}
-	return &Error{
-		Kind: InvalidRequest, Reason: SecretInURI, Security: true,
-		Hint: name + " came in the request URI, where logs keep it; the client must send it in the body. Replace the secret",
+	hint := name + " came in the request URI, where logs keep it; the client must send it in the body"
+	if name == "client_secret" {
+		hint += ". Replace the secret"
 	}
+	return &Error{Kind: InvalidRequest, Reason: SecretInURI, Security: true, Hint: hint}
 }
 
 // secretIn returns the secret name that query uses, or "". It does not need
