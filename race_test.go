@@ -146,7 +146,7 @@ func TestOneCodeOneSuccessAcrossReloads(t *testing.T) {
 	if testing.Short() {
 		rounds = 5
 	}
-	t.Run("REQ-104 REQ-107 A05 32 requests with one code while the config is swapped", func(t *testing.T) {
+	t.Run("REQ-104 REQ-107 A05 F36 32 requests with one code while the config is swapped", func(t *testing.T) {
 		before := s.value(t, wonRedemptions)
 		swapping := s.keepReloading(t)
 		for range rounds {
