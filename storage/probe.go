@@ -10,20 +10,26 @@ import (
 	"io/fs"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
+// probePause is how long a probe without an answer speaks for the next
+// requests: each asks the storage to write, and anybody can send one.
+const probePause = time.Second
+
 // probe is the state of a storage's examination. A wrong answer stands for
-// good; where there was no answer the next request asks again.
+// good; where there was no answer a later request asks again.
 type probe struct {
 	passed  atomic.Bool
-	mu      sync.Mutex // guards running
-	running *examination
+	mu      sync.Mutex   // guards running
+	running *examination // or the last
 }
 
 // examination is one run of the probe, shared by all who wait for it.
 type examination struct {
-	done chan struct{} // closed when err is set
-	err  error
+	done     chan struct{} // closed when err is set
+	err      error
+	silentAt time.Time // when it ended without an answer; zero: it did not
 }
 
 // ready examines the storage before it is first used, rather than at load: a
@@ -43,15 +49,25 @@ func (c *Codes) ready(ctx context.Context) error {
 }
 
 // examination returns the one under way, or the one that refused the storage,
-// or begins another.
+// or one that has just failed, or begins another.
 func (c *Codes) examination(ctx context.Context) *examination {
 	c.probe.mu.Lock()
 	defer c.probe.mu.Unlock()
-	if c.probe.running == nil {
+	if c.probe.running.over(c.now()) {
 		c.probe.running = &examination{done: make(chan struct{})}
 		go c.examine(ctx, c.probe.running)
 	}
 	return c.probe.running
+}
+
+// over reports whether another examination may begin. A clock that was set back
+// must not put that off.
+func (e *examination) over(now time.Time) bool {
+	if e == nil {
+		return true
+	}
+	since := now.Sub(e.silentAt)
+	return !e.silentAt.IsZero() && (since < 0 || since >= probePause)
 }
 
 func (c *Codes) examine(ctx context.Context, e *examination) {
@@ -70,7 +86,7 @@ func (c *Codes) examine(ctx context.Context, e *examination) {
 		e.err = err
 	default:
 		e.err = fmt.Errorf("probing storage: %w: %w", ErrUnavailable, err)
-		c.probe.running = nil
+		e.silentAt = c.now()
 	}
 	close(e.done)
 }

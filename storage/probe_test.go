@@ -124,6 +124,7 @@ func TestProbeAsksAgainWhereThereWasNoAnswer(t *testing.T) {
 				if keys := memory.Keys(); len(keys) != 0 {
 					t.Errorf("left are %v", keys)
 				}
+				c.Add(time.Second)
 				wantError(t, redeem(t.Context(), codes, mint(t, codes, c.Now())), nil)
 			})
 		}
@@ -194,7 +195,44 @@ func TestProbeRunsOnceAndWhenNeeded(t *testing.T) {
 			within(t, began, storage.CallLimit)
 			synctest.Wait()
 			release()
+			time.Sleep(time.Second)
 			mint(t, codes, time.Now())
 		})
+	})
+}
+
+func TestProbePausesWhereThereWasNoAnswer(t *testing.T) {
+	c, memory := noon(), storagetest.NewMemory()
+	codes := node(t, memory, c)
+	memory.Before(func(context.Context, storagetest.Call) error { return errFault })
+	ask := func() int {
+		before := memory.Count()
+		_, err := codes.Load(t.Context(), storage.NewCodeAt(c.Now()))
+		wantError(t, err, storage.ErrUnavailable)
+		wantError(t, err, errFault)
+		return memory.Count() - before
+	}
+	for _, row := range []struct {
+		name  string
+		later time.Duration
+		asks  bool
+	}{
+		{"the first request asks the storage", 0, true},
+		{"F48 within a second no request makes a failing storage write, whatever code it made up", time.Second - 1, false},
+		{"after a second one asks again", 1, true},
+		{"F48 and the next waits again", 0, false},
+		{"F40 one asks at once where the clock was set back", -time.Minute, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c.Add(row.later)
+			if n := ask(); n > 0 != row.asks {
+				t.Errorf("%d calls of the storage", n)
+			}
+		})
+	}
+	t.Run("a storage that works again is used after a second", func(t *testing.T) {
+		memory.Reset()
+		c.Add(time.Second)
+		mint(t, codes, c.Now())
 	})
 }

@@ -56,6 +56,11 @@ type Automatic struct {
 	now        func() time.Time
 	logger     *slog.Logger
 	generate   func(token.Algorithm) (crypto.Signer, error)
+	calls      chan struct{} // one token for each call of the storage under way
+	known      *known        // what this process has known
+	place      place         // under which it does
+	certain    bool          // that this is the place known
+	doubt      sync.Once     // says that it is not
 
 	current   atomic.Pointer[snapshot] // the last reading with a key in it
 	cached    atomic.Pointer[view]
@@ -68,10 +73,14 @@ type Automatic struct {
 	failedAt time.Time  // of the last reading that failed
 	lastErr  error      // why there may be no keys
 
-	writing  chan struct{}   // one token: whoever writes holds it, and owns the next three
+	locking atomic.Bool  // a call for the lock, or for its release, is out
+	storing atomic.Int32 // calls that store a key, also those given up
+
+	writing  chan struct{}   // one token: whoever writes holds it, and owns the next four
 	storedAt time.Time       // of a key, while none is listed
 	resealed map[string]bool // by storage key
 	reported string          // what was last said of records that do not open
+	warned   bool            // of a key from the future
 }
 
 // NewAutomatic does no I/O: Run creates and maintains the keys.
@@ -90,6 +99,8 @@ func NewAutomatic(o Options) (*Automatic, error) {
 		now:       o.Now,
 		logger:    o.Logger,
 		generate:  generate,
+		calls:     make(chan struct{}, maxCalls),
+		known:     processKnown,
 		attempted: make(chan struct{}),
 		writing:   make(chan struct{}, 1),
 		resealed:  map[string]bool{},
@@ -103,7 +114,12 @@ func NewAutomatic(o Options) (*Automatic, error) {
 	if err := a.need(o.DefaultAlgorithm, o.Algorithms); err != nil {
 		return nil, err
 	}
-	return a, check(o, a.schedule.lead)
+	if err := check(o, a.schedule.lead); err != nil {
+		return a, err
+	}
+	a.place.prefix = a.vault.prefix
+	a.place.storage, a.certain = identity(o.Storage)
+	return a, nil
 }
 
 // SigningKey returns the key that signs with alg now. For the default algorithm

@@ -86,7 +86,9 @@ func (a *Automatic) store(ctx context.Context, r *record) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-	defer cancel()
-	return a.storage.Store(ctx, r.storageKey, data)
+	return a.do(ctx, writeTimeout, func(ctx context.Context) error {
+		a.storing.Add(1)
+		defer a.storing.Add(-1)
+		return a.storage.Store(ctx, r.storageKey, data)
+	})
 }

@@ -125,6 +125,7 @@ func newFixture(t *testing.T, store *memory, c *clock, change func(*Options)) *f
 		t.Fatal(err)
 	}
 	a.generate = pooled(0)
+	a.known = new(known) // as in a process of its own
 	return &fixture{a, t, c, store, log}
 }
 

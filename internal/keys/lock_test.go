@@ -56,6 +56,44 @@ func TestLock(t *testing.T) {
 			}
 		})
 	})
+	t.Run("F31 F48 a lock that never returns is not asked for again, and is once it has returned", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			f := due(t, 0)
+			release := f.store.hang("lock")
+			before := f.store.count("lock")
+			for range 10 {
+				f.round()
+			}
+			if n := f.store.count("lock") - before; n != 1 {
+				t.Errorf("%d calls for the lock", n)
+			}
+			f.wantStates("ES256 signing", "RS256 signing")
+			release()
+			f.store.before = nil
+			f.round()
+			f.wantStates("ES256 pending", "ES256 signing", "RS256 pending", "RS256 signing")
+		})
+	})
+	t.Run("F31 a release that never returns holds nobody for long, and the lock is not asked for meanwhile", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t, newMemory(), newClock(), nil)
+			release := f.store.hang("unlock")
+			began := time.Now()
+			f.round()
+			if took := time.Since(began); took != unlockTimeout {
+				t.Errorf("took %s", took)
+			}
+			if _, err := f.lock(t.Context()); err == nil || f.store.count("lock") != 1 {
+				t.Errorf("got %v", err)
+			}
+			release()
+			unlock, err := f.lock(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			unlock()
+		})
+	})
 	t.Run("the lock's context lives as long as the lock, and its release does not need the caller's", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFixture(t, newMemory(), newClock(), nil)

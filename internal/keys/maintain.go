@@ -93,6 +93,7 @@ func (a *Automatic) maintain(ctx context.Context) (err error) {
 // back and why.
 func (a *Automatic) due(found *snapshot) ([]creation, error) {
 	now := a.now()
+	a.warn(found, now)
 	due := a.schedule.due(found.records, a.making(), now)
 	wanted := len(due)
 	if len(found.records) > 0 || now.Sub(a.storedAt) > awaitFor {
@@ -101,6 +102,11 @@ func (a *Automatic) due(found *snapshot) ([]creation, error) {
 	if !a.storedAt.IsZero() && wanted > 0 {
 		return nil, errors.New("the storage does not list the signing key that it stored")
 	}
+	if len(found.records) == 0 && len(found.unopened) == 0 && wanted > 0 {
+		if err := a.disappeared(); err != nil {
+			return nil, err
+		}
+	}
 	if len(found.unopened) > 0 {
 		due = slices.DeleteFunc(due, func(c creation) bool { return !c.rotation })
 	}
@@ -108,6 +114,22 @@ func (a *Automatic) due(found *snapshot) ([]creation, error) {
 		return due, fmt.Errorf("no signing key is made while %d in storage do not open: %s", len(found.unopened), remedy)
 	}
 	return due, nil
+}
+
+// disappeared tells a storage that was emptied from that of a new issuer:
+// another identity would be worse than none, since every relying party would
+// have to be told.
+func (a *Automatic) disappeared() error {
+	switch {
+	case !a.known.has(a.place):
+		return nil
+	case a.certain:
+		return errDisappeared
+	}
+	a.doubt.Do(func() {
+		a.logger.Error("the issuer had signing keys before and gets new ones: another storage, or its own was emptied", "storage", a.place.storage)
+	})
+	return nil
 }
 
 // making lists the algorithms in the order their keys are made in.
@@ -136,6 +158,17 @@ func (a *Automatic) report(found *snapshot) {
 	for _, key := range keys {
 		a.logger.Error("signing key in storage does not open", "key", key, "error", found.unopened[key], "remedy", remedy)
 	}
+}
+
+// warn logs, once, that some clock was ahead when a key was made.
+func (a *Automatic) warn(found *snapshot, now time.Time) {
+	i := slices.IndexFunc(found.records, func(r *record) bool { return r.ahead(now) })
+	if a.warned || i < 0 {
+		return
+	}
+	a.warned = true
+	r := found.records[i]
+	a.logger.Warn("signing key was made in the future: some clock is or was wrong", "kid", r.key.ID, "created_at", r.createdAt)
 }
 
 func (a *Automatic) beginWriting(ctx context.Context) error {

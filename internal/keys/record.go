@@ -48,6 +48,10 @@ type storedRecord struct {
 // clock that is behind the maker's makes it younger still.
 func (r *record) young(now time.Time) bool { return now.Sub(r.createdAt) < youth }
 
+// ahead reports whether r was made later than clocks can differ by: by one that
+// was wrong, or to this one, which is.
+func (r *record) ahead(now time.Time) bool { return r.createdAt.After(now.Add(youth)) }
+
 // settled reports whether r has been in storage long enough for every node to
 // publish it.
 func (r *record) settled(now time.Time) bool { return now.Sub(r.seenAt) >= settle }

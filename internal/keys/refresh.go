@@ -18,6 +18,10 @@ const (
 // errHalf: a listing ended in the middle. Joined with the cause.
 var errHalf = errors.New("the storage listed a part only")
 
+// errDisappeared: keys were there, and nothing is now.
+var errDisappeared = errors.New("every signing key has disappeared from storage: restore them from a backup, " +
+	"or begin with new ones by: caddy oidc-token rotate-key --drop-old")
+
 // snapshot is what one reading of the storage found. Immutable.
 type snapshot struct {
 	began    time.Time
@@ -91,7 +95,10 @@ func (a *Automatic) refresh(ctx context.Context) (*snapshot, error) {
 // readings does r and what came to be asked for meanwhile.
 func (a *Automatic) readings(r *reading) {
 	for r != nil {
-		r.found, r.err = a.read()
+		r.found, r.err = within(context.Background(), a.calls, readTimeout, a.read)
+		if r.err == nil {
+			r.err = a.adopt(r.found)
+		}
 		if r.err != nil {
 			a.failed(r.err)
 		}
@@ -124,15 +131,12 @@ func (a *Automatic) failure(now time.Time) (err error, recent bool) {
 	return a.lastErr, !a.failedAt.IsZero() && since >= 0 && since < time.Second
 }
 
-// read reads the storage once and makes what it finds the current set. What was
-// read before is not read again: records never change. Only what was read back
-// is ever used, also of what this process stored itself.
-func (a *Automatic) read() (found *snapshot, err error) {
-	defer recovered(&err)
-	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
-	defer cancel()
+// read reads the storage once. What was read before is not read again: records
+// never change. Only what was read back is ever used, also of what this process
+// stored itself.
+func (a *Automatic) read(ctx context.Context) (*snapshot, error) {
 	before := a.current.Load()
-	found = &snapshot{began: a.now(), unopened: map[string]error{}}
+	found := &snapshot{began: a.now(), unopened: map[string]error{}}
 	keys, err := a.list(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("listing signing keys: %w", err)
@@ -153,14 +157,22 @@ func (a *Automatic) read() (found *snapshot, err error) {
 		}
 		err = nil
 	}
-	if len(found.records) > 0 {
+	return found, nil
+}
+
+// adopt makes found the current set. Apart from read, since a reading that was
+// given up may still end, and would replace a later one.
+func (a *Automatic) adopt(found *snapshot) error {
+	switch {
+	case len(found.records) > 0:
 		a.current.Store(found)
-	} else if before != nil {
+		a.known.add(a.place)
+	case a.current.Load() != nil:
 		// Keys are deleted only when others are there. A new identity because a
 		// storage was emptied or answers nonsense would be worse than the old one.
-		return nil, errors.New("every signing key has disappeared from storage; restore them, or restart to begin with new ones")
+		return errDisappeared
 	}
-	return found, nil
+	return nil
 }
 
 // list returns the places of keys. Some storages list nothing without, others

@@ -51,10 +51,9 @@ func (a *Automatic) purge(ctx context.Context, current *snapshot) {
 
 // delete: some storages answer that there was nothing to delete.
 func (a *Automatic) delete(ctx context.Context, storageKey string) error {
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-	defer cancel()
-	if err := a.storage.Delete(ctx, storageKey); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	err := a.do(ctx, writeTimeout, func(ctx context.Context) error { return a.storage.Delete(ctx, storageKey) })
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return nil
+	return err
 }

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -18,6 +19,9 @@ func (a *Automatic) Rotate(ctx context.Context, dropOld bool) (states []State, e
 		return nil, err
 	}
 	defer a.endWriting()
+	if dropOld && a.storing.Load() > 0 {
+		return nil, errors.New("the storage has not answered an earlier call to store a signing key, which could bring back what is dropped")
+	}
 	unlock, lockErr := a.lock(ctx)
 	if lockErr == nil {
 		defer unlock()
@@ -56,6 +60,8 @@ func (a *Automatic) replace(ctx context.Context, dropOld bool) (made []*record, 
 		}
 		if len(found.records) > 0 {
 			delay = settle
+		} else if err := a.disappeared(); err != nil {
+			return nil, err
 		}
 	}
 	for _, alg := range a.algorithms {
@@ -72,7 +78,7 @@ func (a *Automatic) replace(ctx context.Context, dropOld bool) (made []*record, 
 // gone. It lists the storage itself: a record that cannot even be loaded must
 // go, too.
 func (a *Automatic) dropOthers(ctx context.Context, kept []*record) error {
-	old, err := a.list(ctx)
+	old, err := within(ctx, a.calls, readTimeout, a.list)
 	if err != nil {
 		return fmt.Errorf("listing signing keys: %w", err)
 	}
@@ -85,7 +91,7 @@ func (a *Automatic) dropOthers(ctx context.Context, kept []*record) error {
 		}
 		a.logger.Warn("signing key dropped", "key", key)
 	}
-	left, err := a.list(ctx)
+	left, err := within(ctx, a.calls, readTimeout, a.list)
 	if err != nil {
 		return fmt.Errorf("listing signing keys: %w", err)
 	}

@@ -58,19 +58,26 @@ func lineOf(records []*record, alg token.Algorithm) []*record {
 }
 
 // started reports whether the time of line[i] has come. That of an issuer's
-// first key always has: it signs at once, and a node whose clock is behind the
-// maker's must not be left without a key.
+// first key has, as long as no other's has: it signs at once, and a node whose
+// clock is behind the maker's must not be left without a key.
 func started(line []*record, i int, now time.Time) bool {
-	return !line[i].signsAt.After(now) || i == 0 && line[i].first()
+	if !line[i].signsAt.After(now) {
+		return true
+	}
+	return line[i].first() && !anyStarted(line[:i], now)
+}
+
+func anyStarted(line []*record, now time.Time) bool {
+	return slices.ContainsFunc(line, func(r *record) bool { return r.first() || !r.signsAt.After(now) })
 }
 
 // maturesAt returns when an algorithm that came to an issuer with keys may be
 // used for verifiers that did not ask for it by name.
 func (s schedule) maturesAt(line []*record) time.Time {
-	oldest := slices.MinFunc(line, func(a, b *record) int { return a.createdAt.Compare(b.createdAt) })
-	if oldest.first() {
+	if slices.ContainsFunc(line, (*record).first) { // not only the oldest: a clock may have been wrong
 		return time.Time{}
 	}
+	oldest := slices.MinFunc(line, func(a, b *record) int { return a.createdAt.Compare(b.createdAt) })
 	return oldest.createdAt.Add(s.lead)
 }
 
@@ -103,12 +110,31 @@ func (s schedule) due(records []*record, algs []token.Algorithm, now time.Time) 
 			due = append(due, creation{alg: alg})
 		case len(line) == 0:
 			due = append(due, creation{alg: alg, delay: settle})
-		case s.rotation > 0:
-			next := line[len(line)-1].signsAt.Add(s.rotation)
-			if late := now.Sub(next.Add(-s.lead)); late >= 0 {
-				due = append(due, creation{alg: alg, delay: s.lead, notBefore: next, rotation: true, overdue: late > 24*time.Hour})
-			}
+		default:
+			due = append(due, s.successor(line, alg, now)...)
 		}
 	}
 	return due
+}
+
+// successor returns the key that is to succeed line's, if it is due. A key from
+// the future is not succeeded in its turn: that would be as far off as the
+// clock was wrong. Where there is no other nobody can say when its turn was.
+func (s schedule) successor(line []*record, alg token.Algorithm, now time.Time) []creation {
+	c := creation{alg: alg, delay: s.lead, rotation: true, overdue: true}
+	past := slices.DeleteFunc(slices.Clone(line), func(r *record) bool { return r.ahead(now) })
+	switch {
+	case len(past) == 0 && !anyStarted(line, now):
+		c.delay = settle
+	case s.rotation == 0:
+		return nil
+	case len(past) > 0:
+		c.notBefore = past[len(past)-1].signsAt.Add(s.rotation)
+		late := now.Sub(c.notBefore.Add(-s.lead))
+		if late < 0 {
+			return nil
+		}
+		c.overdue = late > 24*time.Hour
+	}
+	return []creation{c}
 }

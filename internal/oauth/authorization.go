@@ -181,6 +181,9 @@ func (q *AuthorizationRequest) checkClaims() error {
 				return malformed(claims.member, "claim names must be UTF-8 and not empty")
 			case token.ProtocolClaim(name):
 				return malformed(claims.member, "only the issuer sets the claim "+name+"; leave it out")
+			case !utf8.Valid(claims.values[name]):
+				// RFC 8259 §8.1. json.Valid lets it pass.
+				return malformed(claims.member, fmt.Sprintf("the value of claim %.100q is not UTF-8", name))
 			case !json.Valid(claims.values[name]):
 				return malformed(claims.member, fmt.Sprintf("the value of claim %.100q is not JSON", name))
 			}

@@ -60,6 +60,8 @@ func TestAuthorizationRequestsThatAreRefused(t *testing.T) {
 		{"a protocol claim", "web", func(q *AuthorizationRequest) { q.Claims = claims("aud", `"other"`) }, InvalidRequest, "claims", "aud"},
 		{"a protocol claim of the access token", "web", func(q *AuthorizationRequest) { q.AccessTokenClaims = claims("client_id", `"x"`) }, InvalidRequest, "access_token_claims", "client_id"},
 		{"a claim that is not JSON", "web", func(q *AuthorizationRequest) { q.Claims = claims("name", `{`) }, InvalidRequest, "claims", `"name"`},
+		{"a claim whose value is not UTF-8", "web", func(q *AuthorizationRequest) { q.Claims = claims("name", "\"a\xffb\"") }, InvalidRequest, "claims", "UTF-8"},
+		{"a claim of the access token whose value is not UTF-8", "web", func(q *AuthorizationRequest) { q.AccessTokenClaims = claims("team", "[\"\xc0\xaf\"]") }, InvalidRequest, "access_token_claims", `claim "team" is not UTF-8`},
 		{"a claim without a value", "web", func(q *AuthorizationRequest) { q.Claims = claims("name", "") }, InvalidRequest, "claims", `"name"`},
 		{"a claim without a name", "web", func(q *AuthorizationRequest) { q.Claims = claims("", "1") }, InvalidRequest, "claims", "names"},
 		{"claims above 32 KiB together", "web", func(q *AuthorizationRequest) {
