@@ -86,7 +86,11 @@ func (i *issuer) mint(ctx context.Context, q *MintRequest) (*MintResponse, error
 	record, err := i.endpoint.Clients.Record(i.identifier, q.authorization(), i.now(), i.settings.codeLifetime)
 	if err != nil {
 		e := oauth.AsError(err)
-		return nil, fmt.Errorf("%w: %s: %s: %s", ErrRequest, e.Code(), strings.TrimSuffix(e.Description(), "."), e.Hint)
+		text := e.Code() + ": " + strings.TrimSuffix(e.Description(), ".")
+		if e.Hint != "" {
+			text += ": " + e.Hint
+		}
+		return nil, fmt.Errorf("%w: %s", ErrRequest, text)
 	}
 	code, err := i.codes.Store(ctx, record)
 	if err != nil {
