@@ -195,7 +195,7 @@ func (s *settings) checkKeys(h *Handler) error {
 	}
 	for _, file := range h.SigningKey {
 		// Before anything names the file: {file.…} would make it the key.
-		if strings.Contains(file, "-----BEGIN") || strings.ContainsAny(file, "\r\n") {
+		if strings.ContainsAny(file, "\r\n") {
 			return mistake("signing_key", "is the content of a key, not the path of its file: write the path itself, such as /run/secrets/key.pem, without {file.…}")
 		}
 	}

@@ -2,18 +2,23 @@ package oidctoken
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/authentiq/caddy-oidc-token/internal/token"
+	"github.com/authentiq/caddy-oidc-token/storage"
+	"github.com/authentiq/caddy-oidc-token/storage/storagetest"
 )
 
 // bareIssuer has a handler's parts but no endpoint: whatever asks it panics.
@@ -39,7 +44,7 @@ func TestPanicInTheEndpoint(t *testing.T) {
 		}
 	})
 	t.Run("the log has the stack and the request", func(t *testing.T) {
-		if logs.FilterMessageSnippet("panic").Len() != 1 || logs.FilterField(zap.String("event", "panic")).Len() != 1 {
+		if logs.FilterMessageSnippet("panic").Len() != 1 || logs.FilterField(zap.String("event", "panic")).FilterLevelExact(zapcore.ErrorLevel).Len() != 1 {
 			t.Errorf("logged %v", logs.All())
 		}
 	})
@@ -65,6 +70,34 @@ func TestPanicInTheEndpoint(t *testing.T) {
 		}()
 		if w.Body.String() != "{}" {
 			t.Errorf("got %s", w.Body)
+		}
+	})
+}
+
+func TestCodesExpireAsConfigured(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &Handler{Issuer: "https://id.example", CodeLifetime: caddy.Duration(30 * time.Second), Clients: []*Client{{
+			ClientID: "web", ClientSecret: []string{"a-secret-of-enough-characters"}, RedirectURIs: []string{"https://app.example/"},
+		}}}
+		s, err := h.settings(func(v string) (string, error) { return v, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		i, err := newIssuer(s, storagetest.NewMemory(), zap.NewNop(), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		minted, err := i.mint(t.Context(), &MintRequest{ClientID: "web", Subject: "alice"})
+		if err != nil || minted.ExpiresIn != 30 {
+			t.Fatalf("got %+v, %v", minted, err)
+		}
+		time.Sleep(29 * time.Second) // of the bubble's clock
+		if _, err := i.codes.Load(t.Context(), minted.Code); err != nil {
+			t.Errorf("REQ-086 a second before its end the code is %v", err)
+		}
+		time.Sleep(time.Second)
+		if _, err := i.codes.Load(t.Context(), minted.Code); !errors.Is(err, storage.ErrExpired) {
+			t.Errorf("REQ-086 at its end the code is %v", err)
 		}
 	})
 }

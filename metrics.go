@@ -1,7 +1,6 @@
 package oidctoken
 
 import (
-	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -51,12 +50,11 @@ func newCollectors() *collectors {
 	return m
 }
 
-// registerMetrics adds the collectors to a config's registry.
+// registerMetrics adds the collectors to a config's registry, which has one App.
 func registerMetrics(registry *prometheus.Registry) error {
 	m := metrics
 	for _, c := range []prometheus.Collector{m.requests, m.duration, m.redemptions, m.storageErrors, m.swept, keyCollector{}} {
-		var already prometheus.AlreadyRegisteredError
-		if err := registry.Register(c); err != nil && !errors.As(err, &already) {
+		if err := registry.Register(c); err != nil {
 			return err
 		}
 	}

@@ -96,9 +96,9 @@ func TestMintingOverTheAdminAPI(t *testing.T) {
 			}
 		})
 	}
-	valid["padding"] = strings.Repeat("x", 1<<17)
+	valid["nonce"] = strings.Repeat("x", 1<<17)
 	large, _ := json.Marshal(valid)
-	delete(valid, "padding")
+	delete(valid, "nonce")
 	body, _ := json.Marshal(valid)
 	for _, row := range []struct {
 		name, method, body string
@@ -114,11 +114,26 @@ func TestMintingOverTheAdminAPI(t *testing.T) {
 		{"a body over the bound", "POST", string(large), []string{"Content-Type", "application/json"}, 400},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			if status, answer := s.adminRequest(row.method, "/oidc_token/codes", row.body, row.headers...); status != row.status {
+			status, answer := s.adminRequest(row.method, "/oidc_token/codes", row.body, row.headers...)
+			if status != row.status || row.body == string(large) && !strings.Contains(answer, "too large") {
 				t.Errorf("got %d %s, want %d", status, answer, row.status)
 			}
 		})
 	}
+}
+
+func TestListingIssuersOverTheAdminAPI(t *testing.T) {
+	s := newSite(t).start(oneSite)
+	t.Run("GET lists them", func(t *testing.T) {
+		if status, answer := s.adminRequest(http.MethodGet, "/oidc_token/issuers", ""); status != 200 || !strings.Contains(answer, `"issuer":"`+s.issuer+`"`) {
+			t.Errorf("got %d %s", status, answer)
+		}
+	})
+	t.Run("POST is not processed", func(t *testing.T) {
+		if status, answer := s.adminRequest(http.MethodPost, "/oidc_token/issuers", "{}", "Content-Type", "application/json"); status != 405 {
+			t.Errorf("got %d %s", status, answer)
+		}
+	})
 }
 
 func TestClaimsOfAMintedCode(t *testing.T) {
