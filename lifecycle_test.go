@@ -91,8 +91,8 @@ func TestNothingOutlivesItsConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "background work goes on without a config", func() bool { return backgroundWork() == 0 })
-	if _, err := oidctoken.Mint(t.Context(), s.issuer, &oidctoken.MintRequest{ClientID: "web", Subject: "alice"}); err == nil {
-		t.Error("the removed issuer still mints")
+	if _, err := oidctoken.Mint(t.Context(), s.issuer, &oidctoken.MintRequest{ClientID: "web", Subject: "alice", RedirectURI: redirect}); !errors.Is(err, oidctoken.ErrNoIssuer) {
+		t.Errorf("the removed issuer answers %v", err)
 	}
 }
 
