@@ -16,6 +16,8 @@ import (
 // context says.
 func (m *memory) hang(operations ...string) (release func()) {
 	free := make(chan struct{})
+	m.mu.Lock() // the clock of a bubble orders no two goroutines
+	defer m.mu.Unlock()
 	m.before = func(operation, _ string) error {
 		if slices.Contains(operations, operation) {
 			<-free
