@@ -44,9 +44,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 func (i *issuer) serveToken(w http.ResponseWriter, r *http.Request) {
 	x := &responder{issuer: i, w: w, r: r, start: i.now()}
 	defer x.recover()
-	// Not every ResponseWriter has deadlines; the server's own apply then.
+	// Not every ResponseWriter has deadlines; the server's own apply then. They
+	// go by the system's clock, whatever the issuer goes by.
 	deadline := http.NewResponseController(w)
-	_ = deadline.SetReadDeadline(x.start.Add(bodyTimeout))
+	_ = deadline.SetReadDeadline(time.Now().Add(bodyTimeout))
 	x.setHeaders()
 	if r.Method == http.MethodOptions && i.secure(r) {
 		x.preflight()
@@ -137,12 +138,7 @@ func (i *issuer) secure(r *http.Request) bool {
 }
 
 func (x *responder) writeToken(response *token.Response) {
-	body, err := response.JSON()
-	if err != nil {
-		x.refuse(err)
-		return
-	}
-	if err := x.write(http.StatusOK, body); err != nil {
+	if err := x.write(http.StatusOK, response.JSON()); err != nil {
 		x.log(&oauth.Error{Kind: oauth.ServerError, Reason: oauth.Undelivered, Err: err,
 			Hint: "the code is spent and the client did not get its tokens; it has to start over"})
 		return

@@ -43,14 +43,13 @@ func severity(e *oauth.Error) (zapcore.Level, string) {
 // fields are the members of the line, with stable names.
 func (x *responder) fields(e *oauth.Error, took time.Duration) []zap.Field {
 	a := x.attempt
-	fields := []zap.Field{
+	fields := append(make([]zap.Field, 0, 18), // room for all there are
 		zap.String("event", "token_issued"),
 		zap.String("outcome", outcome(e)),
 		zap.String("issuer", x.identifier),
 		zap.String("request_id", x.id),
 		zap.String("client_ip", clientIP(x.r).String()),
-		zap.Duration("duration", took),
-	}
+		zap.Duration("duration", took))
 	if e != nil {
 		fields[0] = zap.String("event", string(e.Reason))
 		fields = append(fields, zap.Int("status", e.Status()))

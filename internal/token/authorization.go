@@ -20,12 +20,3 @@ type Authorization struct {
 	IDTokenAlgorithm  Algorithm                  // Required with openid: of the ID token
 	TokenID           string                     // Required: jti of the access token
 }
-
-// authTime is the auth_time claim: nil, so absent, where it is not known.
-func (a *Authorization) authTime() *int64 {
-	if a.AuthTime.IsZero() {
-		return nil
-	}
-	t := a.AuthTime.Unix()
-	return &t
-}

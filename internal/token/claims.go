@@ -55,43 +55,46 @@ func foldClaim(name string) string {
 	return strings.ToLower(strings.ToUpper(name))
 }
 
-// encodeClaims writes the protocol claims in their order and after them, by
-// name, those of extra that are no protocol claims and that released lets
-// through. Values keep their JSON types to the digit. Claims with nothing in
-// them are left out (Core §5.3.2: not null, not an empty string).
-func encodeClaims(protocol any, extra map[string]json.RawMessage, released func(string) bool) ([]byte, error) {
-	encoded, err := encodeJSON(protocol)
-	if err != nil {
-		return nil, err
+// What most tokens need; others grow.
+const (
+	headerSize = 96
+	claimsSize = 384
+)
+
+// authTime adds when the user authenticated, where that is known.
+func (o *object) authTime(a *Authorization) {
+	if !a.AuthTime.IsZero() {
+		o.number("auth_time", a.AuthTime.Unix())
 	}
-	if len(extra) == 0 {
-		return encoded, nil
-	}
-	b := bytes.NewBuffer(encoded)
-	b.Truncate(b.Len() - 1) // the closing brace
-	for _, name := range slices.Sorted(maps.Keys(extra)) {
-		if ProtocolClaim(name) || !released(name) || emptyClaim(extra[name]) {
-			continue
-		}
-		if err := appendClaim(b, name, extra[name]); err != nil {
-			return nil, err
-		}
-	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
 }
 
-func appendClaim(b *bytes.Buffer, name string, value json.RawMessage) error {
-	quoted, err := encodeJSON(name)
-	if err != nil {
-		return err
+// extra adds, by name, those claims that are no protocol claims and that
+// released lets through. Values keep their JSON types to the digit. Claims with
+// nothing in them are left out (Core §5.3.2: not null, not an empty string).
+func (o *object) extra(claims map[string]json.RawMessage, released func(string) bool) error {
+	if len(claims) == 0 {
+		return nil
 	}
-	b.WriteByte(',')
-	b.Write(quoted)
+	for _, name := range slices.Sorted(maps.Keys(claims)) {
+		if ProtocolClaim(name) || !released(name) || emptyClaim(claims[name]) {
+			continue
+		}
+		if err := o.claim(name, claims[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// claim adds a claim under a name that is not ours.
+func (o *object) claim(name string, value json.RawMessage) error {
+	b := bytes.NewBuffer(append(*o, ','))
+	b.Write(appendString(nil, name))
 	b.WriteByte(':')
 	if json.Compact(b, value) != nil { // its text could quote the value
-		return fmt.Errorf("claim %s is not JSON", quoted)
+		return fmt.Errorf("claim %s is not JSON", appendString(nil, name))
 	}
+	*o = b.Bytes()
 	return nil
 }
 

@@ -248,11 +248,11 @@ func TestResponse(t *testing.T) {
 	i := newTestIssuer(t, ES256)
 	t.Run("REQ-114 REQ-116 REQ-117 REQ-118 REQ-119 REQ-121 REQ-122 the response's JSON", func(t *testing.T) {
 		response := mustIssue(t, i, authorization(func(a *Authorization) { a.Scope = []string{"openid", "a&b", "<x>", "openid", "a&b"} }))
-		got, err := response.JSON()
+		got := response.JSON()
 		want := fmt.Sprintf(`{"access_token":"%s","token_type":"Bearer","expires_in":600,"id_token":"%s","scope":"openid a&b <x>"}`,
 			response.AccessToken, response.IDToken)
-		if err != nil || string(got) != want {
-			t.Fatalf("got %s, %v, want %s", got, err, want)
+		if string(got) != want {
+			t.Fatalf("got %s, want %s", got, want)
 		}
 	})
 	t.Run("REQ-119 without openid there is no ID token", func(t *testing.T) {
@@ -262,14 +262,14 @@ func TestResponse(t *testing.T) {
 			t.Fatalf("got %v, %v", keys, err)
 		}
 		response := mustIssue(t, i, a)
-		if got, _ := response.JSON(); strings.Contains(string(got), "id_token") {
+		if got := response.JSON(); strings.Contains(string(got), "id_token") {
 			t.Fatalf("got %s", got)
 		}
 	})
 	t.Run("REQ-118 REQ-121 without scope the member is absent", func(t *testing.T) {
-		got, err := mustIssue(t, i, authorization(func(a *Authorization) { a.Scope = nil })).JSON()
-		if err != nil || strings.Contains(string(got), "scope") {
-			t.Fatalf("got %s, %v", got, err)
+		got := mustIssue(t, i, authorization(func(a *Authorization) { a.Scope = nil })).JSON()
+		if strings.Contains(string(got), "scope") {
+			t.Fatalf("got %s", got)
 		}
 	})
 	t.Run("REQ-117 expires_in is the access token's exp minus iat, fractions of a second dropped", func(t *testing.T) {

@@ -29,21 +29,7 @@ func (m signingMethod) Sign(signingString string, key any) ([]byte, error) {
 	if !ok {
 		return nil, jwt.ErrInvalidKeyType
 	}
-	alg := Algorithm(m)
-	switch {
-	case !alg.Known():
-		return nil, fmt.Errorf("signing algorithm %q is not known", string(m))
-	case alg == EdDSA:
-		return signEdDSA(signer, signingString)
-	case alg.RSA():
-		return signer.Sign(rand.Reader, alg.digest(signingString), alg.rsaOptions())
-	default:
-		der, err := signer.Sign(rand.Reader, alg.digest(signingString), alg.hash())
-		if err != nil {
-			return nil, err
-		}
-		return rawSignature(der, (alg.curve().Params().BitSize+7)/8)
-	}
+	return Algorithm(m).sign(signer, []byte(signingString))
 }
 
 // Verify is golang-jwt's own. Nothing on the request path calls it.
@@ -55,8 +41,25 @@ func (m signingMethod) Verify(signingString string, sig []byte, key any) error {
 	return method.Verify(signingString, sig, key)
 }
 
-func signEdDSA(signer crypto.Signer, message string) ([]byte, error) {
-	sig, err := signer.Sign(rand.Reader, []byte(message), crypto.Hash(0))
+func (a Algorithm) sign(signer crypto.Signer, message []byte) ([]byte, error) {
+	switch {
+	case !a.Known():
+		return nil, fmt.Errorf("signing algorithm %q is not known", string(a))
+	case a == EdDSA:
+		return signEdDSA(signer, message)
+	case a.RSA():
+		return signer.Sign(rand.Reader, a.digest(message), a.rsaOptions())
+	default:
+		der, err := signer.Sign(rand.Reader, a.digest(message), a.hash())
+		if err != nil {
+			return nil, err
+		}
+		return rawSignature(der, (a.curve().Params().BitSize+7)/8)
+	}
+}
+
+func signEdDSA(signer crypto.Signer, message []byte) ([]byte, error) {
+	sig, err := signer.Sign(rand.Reader, message, crypto.Hash(0))
 	if err == nil && len(sig) != ed25519.SignatureSize {
 		err = errSignature
 	}
@@ -90,33 +93,23 @@ func rawSignature(der []byte, size int) ([]byte, error) {
 	return sig, nil
 }
 
-func (a Algorithm) digest(message string) []byte {
-	h := a.hash().New()
-	h.Write([]byte(message))
-	return h.Sum(nil)
-}
-
 // sign returns the JWS Compact Serialization (RFC 7515 §3.1) of claims. kid is
 // always there; jwk, jku, x5u and x5c never are, so that no verifier is led to
 // trust a key for standing in the token it checks.
 func (k *Key) sign(typ string, claims []byte) (string, error) {
-	header, err := encodeJSON(struct {
-		Algorithm Algorithm `json:"alg"`
-		KeyID     string    `json:"kid"`
-		Type      string    `json:"typ"`
-	}{k.Algorithm, k.ID, typ})
-	if err != nil {
-		return "", err
-	}
+	header := newObject(headerSize)
+	header.string("alg", string(k.Algorithm))
+	header.string("kid", k.ID)
+	header.string("typ", typ)
 	b64 := base64.RawURLEncoding
-	jws := make([]byte, 0, b64.EncodedLen(len(header))+b64.EncodedLen(len(claims))+2+b64.EncodedLen(512))
-	jws = append(b64.AppendEncode(jws, header), '.')
-	jws = b64.AppendEncode(jws, claims)
-	sig, err := signingMethod(k.Algorithm).Sign(string(jws), k.Signer)
+	signed := make([]byte, 0, b64.EncodedLen(len(header)+1)+1+b64.EncodedLen(len(claims)))
+	signed = append(b64.AppendEncode(signed, header.end()), '.')
+	signed = b64.AppendEncode(signed, claims)
+	sig, err := k.Algorithm.sign(k.Signer, signed)
 	if err != nil {
 		return "", fmt.Errorf("signing with %s key %s: %w", string(k.Algorithm), k.ID, err)
 	}
-	return string(b64.AppendEncode(append(jws, '.'), sig)), nil
+	return string(signed) + "." + base64url(sig), nil
 }
 
 // Interface guard.
