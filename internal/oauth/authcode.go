@@ -28,6 +28,7 @@ func authorizationCode(e *Endpoint, ctx context.Context, client *Client, req *re
 	if err != nil {
 		return nil, loadError(err, a)
 	}
+	a.CodeRef = code.Ref()
 	if err := e.checkBinding(client, &code.Record, req); err != nil {
 		return nil, err
 	}

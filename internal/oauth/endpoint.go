@@ -52,10 +52,6 @@ type Attempt struct {
 // §3.1.3. The method, the path and TLS were checked, the body is bounded, and
 // clientIP is the address failures are counted for. Every error is an *Error
 // or is treated as server_error.
-//
-// The order is fixed: structure before credentials, credentials before
-// everything they protect, the grant's own checks, and tokens last. What
-// fails before the grant is redeemed has changed nothing.
 func (e *Endpoint) Respond(r *http.Request, clientIP netip.Addr) (*token.Response, Attempt, error) {
 	var a Attempt
 	req, err := e.parseRequest(r)
@@ -63,23 +59,33 @@ func (e *Endpoint) Respond(r *http.Request, clientIP netip.Addr) (*token.Respons
 		return nil, a, err
 	}
 	req.describe(&a)
-	client, err := e.authenticate(r.Context(), req, clientIP, &a)
+	response, err := e.respond(r.Context(), req, clientIP, &a)
+	if a.CodeRef == "" { // no code was found that has it derived already
+		a.CodeRef = storage.Ref(req.parameters["code"])
+	}
+	return response, a, err
+}
+
+// respond goes on where the structure is right. The order is fixed: credentials
+// before everything they protect, the grant's own checks, and tokens last. What
+// fails before the grant is redeemed has changed nothing.
+func (e *Endpoint) respond(ctx context.Context, req *request, clientIP netip.Addr, a *Attempt) (*token.Response, error) {
+	client, err := e.authenticate(ctx, req, clientIP, a)
 	if err != nil {
-		return nil, a, err
+		return nil, err
 	}
 	if err := e.checkClientOrigin(client, req); err != nil {
-		return nil, a, err
+		return nil, err
 	}
 	grant, err := grantFor(client, req)
 	if err != nil {
-		return nil, a, err
+		return nil, err
 	}
-	granted, err := grant(e, r.Context(), client, req, &a)
+	granted, err := grant(e, ctx, client, req, a)
 	if err != nil {
-		return nil, a, err
+		return nil, err
 	}
-	response, err := e.issue(granted)
-	return response, a, err
+	return e.issue(granted)
 }
 
 // grant redeems what a client presents and returns what it is worth. A grant
@@ -130,7 +136,6 @@ func (req *request) describe(a *Attempt) {
 	if name := req.parameters["grant_type"]; grants[name] != nil {
 		a.GrantType = name
 	}
-	a.CodeRef = storage.Ref(req.parameters["code"])
 }
 
 // describe notes what was granted.

@@ -62,7 +62,7 @@ func decodeForm(body string) ([]parameter, error) {
 	if strings.Contains(body, ";") {
 		return nil, errors.New("the form has a raw semicolon; it must be written %3B")
 	}
-	var form []parameter
+	form := make([]parameter, 0, min(strings.Count(body, "&")+1, maxParameters))
 	for segment := range strings.SplitSeq(body, "&") {
 		if segment == "" {
 			continue

@@ -66,6 +66,9 @@ func originOf(uri string) (string, bool) {
 			return "", false
 		}
 		host = "[" + addr.String() + "]"
+	} else if !printableASCII(host) || strings.Contains(host, "%") {
+		// net/url decodes a host's octets; no browser writes them so.
+		return "", false
 	}
 	if port != "" {
 		host += ":" + port

@@ -48,6 +48,8 @@ func TestOriginOf(t *testing.T) {
 		{"a private-use scheme has none", "com.example.app:/cb", ""},
 		{"a URI without a host has none", "https:///cb", ""},
 		{"null is no origin", "null", ""},
+		{"an encoded host is no host of a browser's", "https://%C3%A9.example/cb", ""},
+		{"nor is an encoded percent sign", "https://%25/cb", ""},
 		{"a zone is no part of an origin", "http://[fe80::1%25eth0]/", ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// MaxBody is the largest request body in bytes (RFC 6749 §10.14 asks to
+// maxBody is the largest request body in bytes (RFC 6749 §10.14 asks to
 // validate what comes in; net/http alone would read 10 MB).
-const MaxBody = 64 << 10
+const maxBody = 64 << 10
 
 // request is a token request whose structure is right. Nothing in it has been
 // compared with anything registered, but for its origin.
 type request struct {
-	parameters  map[string]string // the recognised ones that are not empty
+	parameters  map[string]string // the recognised ones; "": absent, or without a value
 	credentials *credentials
 	origin      string // serialized; only where hasOrigin
 	hasOrigin   bool
@@ -64,17 +64,17 @@ func (e *Endpoint) parseRequest(r *http.Request) (*request, error) {
 // the size decides first, declared or chunked. A body that ends early is no
 // request at all: what came might be the beginning of another one.
 func readBody(r *http.Request) (string, error) {
-	if r.ContentLength > MaxBody {
+	if r.ContentLength > maxBody {
 		return "", tooLarge(nil)
 	}
 	if r.Body == nil {
 		return "", nil
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, MaxBody+1))
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
 		return "", readError(err)
 	}
-	if len(body) > MaxBody {
+	if len(body) > maxBody {
 		return "", tooLarge(nil)
 	}
 	if r.ContentLength > int64(len(body)) {
@@ -103,7 +103,7 @@ func readError(err error) error {
 func tooLarge(err error) error {
 	return &Error{
 		Kind: ContentTooLarge, Reason: BodyTooLarge,
-		Hint: fmt.Sprintf("the body is larger than %d bytes", MaxBody), Err: err,
+		Hint: fmt.Sprintf("the body is larger than %d bytes", maxBody), Err: err,
 	}
 }
 
@@ -124,22 +124,27 @@ func checkContentCoding(h http.Header) error {
 	return nil
 }
 
-// checkMediaType insists on the one media type RFC 6749 §4.1.3 and appendix B
-// name. Another charset is refused, not transcoded.
+// formMediaType is what RFC 6749 §4.1.3 and appendix B name.
+const formMediaType = "application/x-www-form-urlencoded"
+
+// checkMediaType insists on the one media type. Another charset is refused, not transcoded.
 func checkMediaType(h http.Header) error {
 	refuse := func(hint string) error {
 		return &Error{Kind: InvalidRequest, Reason: MediaType, Hint: hint}
 	}
 	fields := h.Values("Content-Type")
 	if len(fields) != 1 {
-		return refuse("the request must have exactly one Content-Type field: application/x-www-form-urlencoded")
+		return refuse("the request must have exactly one Content-Type field: " + formMediaType)
+	}
+	if fields[0] == formMediaType {
+		return nil
 	}
 	mediaType, parameters, err := mime.ParseMediaType(fields[0])
 	if err != nil {
 		return refuse("the Content-Type field is malformed")
 	}
-	if mediaType != "application/x-www-form-urlencoded" {
-		return refuse("the Content-Type is not application/x-www-form-urlencoded; the client must send a form")
+	if mediaType != formMediaType {
+		return refuse("the Content-Type is not " + formMediaType + "; the client must send a form")
 	}
 	if charset, ok := parameters["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
 		return refuse("the charset of the form is not UTF-8")
@@ -151,24 +156,20 @@ func checkMediaType(h http.Header) error {
 // most once, and one without a value counts as left out, but not as absent
 // when repeats are counted.
 func recognise(form []parameter) (map[string]string, error) {
-	parameters := make(map[string]string, len(form))
-	seen := make(map[string]bool, len(form))
+	parameters := make(map[string]string, min(len(form), len(recognised)))
 	for _, p := range form {
 		if !recognised[p.name] {
 			continue
 		}
-		if seen[p.name] {
+		if _, repeated := parameters[p.name]; repeated {
 			return nil, &Error{Kind: InvalidRequest, Param: p.name, Reason: ParameterRepeated}
 		}
-		seen[p.name] = true
 		// What is wrong with credentials is for authentication to say, in the
 		// one answer it has.
 		if p.name != "client_id" && p.name != "client_secret" && hasControl(p.value) {
 			return nil, malformed(p.name, "it has a control character")
 		}
-		if p.value != "" {
-			parameters[p.name] = p.value
-		}
+		parameters[p.name] = p.value
 	}
 	return parameters, nil
 }

@@ -58,7 +58,7 @@ func TestRequestContentCoding(t *testing.T) {
 		{name: "REQ-169 the size is looked at before the coding", want: want{413, "invalid_request", BodyTooLarge, ""},
 			change: func(q *tokenRequest, _ *fixture) {
 				q.header.Set("Content-Encoding", "gzip")
-				q.body = strings.Repeat("a", MaxBody+1)
+				q.body = strings.Repeat("a", maxBody+1)
 			}},
 		{name: "REQ-169 the media type is looked at before the syntax", want: invalidRequest(MediaType),
 			change: func(q *tokenRequest, _ *fixture) {
@@ -110,10 +110,10 @@ func TestRequestBody(t *testing.T) {
 			return io.NopCloser(oneByte{strings.NewReader(form)}), -1
 		}, want{}},
 		{"REQ-012 H05 a declared length above the limit is refused unread", func(string) (io.ReadCloser, int64) {
-			return &failingBody{err: errors.New("was read")}, MaxBody + 1
+			return &failingBody{err: errors.New("was read")}, maxBody + 1
 		}, want{413, "invalid_request", BodyTooLarge, ""}},
 		{"REQ-012 H05 an undeclared length above the limit is refused", func(form string) (io.ReadCloser, int64) {
-			return io.NopCloser(strings.NewReader(form + "&x=" + strings.Repeat("a", MaxBody))), -1
+			return io.NopCloser(strings.NewReader(form + "&x=" + strings.Repeat("a", maxBody))), -1
 		}, want{413, "invalid_request", BodyTooLarge, ""}},
 		{"REQ-012 the limit of the server in front is the same answer", func(form string) (io.ReadCloser, int64) {
 			return &failingBody{form, wrapped{&http.MaxBytesError{Limit: 10}}}, -1
@@ -189,6 +189,7 @@ func TestRequestForm(t *testing.T) {
 		{name: "REQ-025 a repeated client_id is refused", client: "post", change: add("client_id", "post"), want: invalidRequest(ParameterRepeated)},
 		{name: "REQ-025 a repetition without a value is one", change: add("code", ""), want: invalidRequest(ParameterRepeated)},
 		{name: "REQ-025 a repeated refresh_token is refused in any grant", change: appendBody("&refresh_token=a&refresh_token=b"), want: invalidRequest(ParameterRepeated)},
+		{name: "REQ-025 it is repeated also where the first has no value", change: appendBody("&refresh_token=&refresh_token=b"), want: invalidRequest(ParameterRepeated)},
 		{name: "REQ-025 a repetition in another encoding is one", change: appendBody("&c%6Fde=x"), want: invalidRequest(ParameterRepeated)},
 		{name: "REQ-026 names are compared with case", change: func(q *tokenRequest, _ *fixture) {
 			q.form.Del("grant_type")
