@@ -2,12 +2,13 @@ package storage
 
 import (
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
-	"fmt"
+	"hash"
 	"time"
 )
 
@@ -36,7 +37,7 @@ func Ref(code string) string {
 	if !WellFormed(code) {
 		return ""
 	}
-	return hex.EncodeToString(expand(extract(code), "oidc_token/ref/v1", 8))
+	return newDerivation(code).ref()
 }
 
 func newCode(bucket uint32) string {
@@ -92,7 +93,7 @@ func (c *Codes) identify(code string) (identity, bool) {
 		return identity{}, false
 	}
 	id := identity{hash: hashCode(c.issuer, code), bucket: binary.BigEndian.Uint32(raw)}
-	name := fmt.Sprintf("/%08x/%x", id.bucket, id.hash)
+	name := "/" + bucketName(id.bucket) + "/" + hex.EncodeToString(id.hash[:])
 	id.record = c.prefix + "/" + recordsDir + name
 	id.marker = c.prefix + "/" + markersDir + name
 	return id, true
@@ -121,7 +122,9 @@ func issuerPrefix(issuer string) string {
 	return "oidc_token/" + hex.EncodeToString(sum[:16])
 }
 
-func bucketName(bucket uint32) string { return fmt.Sprintf("%08x", bucket) }
+func bucketName(bucket uint32) string {
+	return hex.EncodeToString(binary.BigEndian.AppendUint32(nil, bucket))
+}
 
 // parseBucket is the inverse of bucketName and refuses everything else.
 func parseBucket(name string) (bucket uint32, ok bool) {
@@ -147,27 +150,30 @@ func lowerHex(s string) bool {
 	return true
 }
 
-// deriveIDs returns the jti and the grant id of a code.
-func deriveIDs(code string) (tokenID, grantID string) {
-	secret := extract(code)
-	return base64.RawURLEncoding.EncodeToString(expand(secret, "oidc_token/jti/v1", 16)),
-		base64.RawURLEncoding.EncodeToString(expand(secret, "oidc_token/grant/v1", 16))
-}
+// derivation derives values from a code: HKDF-SHA-256 (RFC 5869). What §2.2
+// extracts is the same for all of them, and so is the key of §2.3's HMAC.
+type derivation struct{ mac hash.Hash }
 
-// extract and expand are the two halves of HKDF (RFC 5869 §2.2, §2.3). The
-// first is the same for all that is derived from a code.
-func extract(code string) []byte {
+func newDerivation(code string) derivation {
 	secret, err := hkdf.Extract(sha256.New, []byte(code), nil)
 	if err != nil {
 		panic(err) // only for a hash that is not allowed
 	}
-	return secret
+	return derivation{hmac.New(sha256.New, secret)}
 }
 
-func expand(secret []byte, info string, size int) []byte {
-	out, err := hkdf.Expand(sha256.New, secret, info, size)
-	if err != nil {
-		panic(err) // only for a size that HKDF cannot give
-	}
-	return out
+// expand is §2.3 for at most one block of 32 bytes.
+func (d derivation) expand(info string, size int) []byte {
+	d.mac.Reset()
+	d.mac.Write([]byte(info))
+	d.mac.Write([]byte{1})
+	return d.mac.Sum(nil)[:size]
+}
+
+func (d derivation) ref() string { return hex.EncodeToString(d.expand("oidc_token/ref/v1", 8)) }
+
+// ids returns the jti and the grant id.
+func (d derivation) ids() (tokenID, grantID string) {
+	return base64.RawURLEncoding.EncodeToString(d.expand("oidc_token/jti/v1", 16)),
+		base64.RawURLEncoding.EncodeToString(d.expand("oidc_token/grant/v1", 16))
 }

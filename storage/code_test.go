@@ -167,6 +167,11 @@ func TestDerivedIdentifiers(t *testing.T) {
 			t.Errorf("the reference is %q, %v", storage.Ref(code), err)
 		}
 	})
+	t.Run("the reference of a code that was found is that of the code", func(t *testing.T) {
+		if x.Ref() == "" || x.Ref() != storage.Ref(code) {
+			t.Errorf("got %q, want %q", x.Ref(), storage.Ref(code))
+		}
+	})
 	t.Run("have 128 bits, and 64 in logs", func(t *testing.T) {
 		for _, id := range []string{x.TokenID(), x.GrantID()} {
 			if raw, err := base64.RawURLEncoding.DecodeString(id); err != nil || len(raw) != 16 {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddyserver/certmagic"
 
+	"github.com/authentiq/caddy-oidc-token/internal/bounded"
 	"github.com/authentiq/caddy-oidc-token/internal/seal"
 )
 
@@ -84,8 +85,8 @@ type Codes struct {
 	observe   func(Event)
 	backend   backend
 	probe     probe
-	calls     gate
-	sweeps    gate
+	calls     *bounded.Calls
+	sweeps    *bounded.Calls
 	callLimit time.Duration
 }
 
@@ -113,8 +114,8 @@ func New(o Options) (*Codes, error) {
 		logger:    o.Logger,
 		used:      o.Used,
 		observe:   o.Observe,
-		calls:     newGate(maxInFlight),
-		sweeps:    newGate(maxSweeps),
+		calls:     bounded.NewCalls(maxInFlight, bounded.UntilAbandoned),
+		sweeps:    bounded.NewCalls(maxSweeps, bounded.UntilAbandoned),
 		callLimit: callLimit,
 	}
 	c.setDefaults()

@@ -30,7 +30,7 @@ func (f failures) failure(ctx context.Context, operation, key string, err error)
 // hiddenKey is an error of a storage whose text does not name the key: it
 // would tell where a live code's record is.
 type hiddenKey struct {
-	text  string
+	name  string
 	cause error
 }
 
@@ -39,9 +39,8 @@ func hideKey(err error, key string) error {
 	if !recordName(name) {
 		return err
 	}
-	text := strings.ReplaceAll(err.Error(), name, "…")
-	return &hiddenKey{text: text, cause: err}
+	return &hiddenKey{name: name, cause: err}
 }
 
-func (e *hiddenKey) Error() string { return e.text }
+func (e *hiddenKey) Error() string { return strings.ReplaceAll(e.cause.Error(), e.name, "…") }
 func (e *hiddenKey) Unwrap() error { return e.cause }

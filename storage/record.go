@@ -1,11 +1,8 @@
 package storage
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/authentiq/caddy-oidc-token/internal/seal"
@@ -16,46 +13,46 @@ import (
 // IssuedAt and ExpiresAt and leave the rest to whoever redeems; a token
 // endpoint cannot use a record without ClientID or Subject.
 type Record struct {
-	Issuer   string `json:"issuer"`    // Required: the issuer identifier that the Codes were made with.
-	ClientID string `json:"client_id"` // Required: the only client that may redeem the code.
-	Subject  string `json:"sub"`       // Required: the user, as in the ID token's sub.
+	Issuer   string // Required: the issuer identifier that the Codes were made with.
+	ClientID string // Required: the only client that may redeem the code.
+	Subject  string // Required: the user, as in the ID token's sub.
 
 	// RedirectURI is the URI that the authorization endpoint answered to.
-	RedirectURI string `json:"redirect_uri,omitempty"`
+	RedirectURI string
 	// RedirectURISent says that the authorization request carried it, so that
 	// the token request must repeat it (RFC 6749 §4.1.3). false: it was the
 	// client's only one, and may be left out.
-	RedirectURISent bool `json:"redirect_uri_sent,omitempty"`
+	RedirectURISent bool
 
-	Scope []string `json:"scope,omitempty"` // What was granted, one scope each. nil: none.
-	Nonce string   `json:"nonce,omitempty"` // That of the authorization request. Empty: it had none.
+	Scope []string // What was granted, one scope each. nil: none.
+	Nonce string   // That of the authorization request. Empty: it had none.
 
-	CodeChallenge       string `json:"code_challenge,omitempty"`        // RFC 7636 §4.3. Empty: none.
-	CodeChallengeMethod string `json:"code_challenge_method,omitempty"` // Required with CodeChallenge: "S256".
+	CodeChallenge       string // RFC 7636 §4.3. Empty: none.
+	CodeChallengeMethod string // Required with CodeChallenge: "S256".
 
-	AuthTime time.Time `json:"auth_time,omitzero"` // When the user signed in. Zero: not known.
-	ACR      string    `json:"acr,omitempty"`      // How, as one value (Core §2). Empty: not known.
-	AMR      []string  `json:"amr,omitempty"`      // By what means (RFC 8176). nil: not known.
+	AuthTime time.Time // When the user signed in. Zero: not known.
+	ACR      string    // How, as one value (Core §2). Empty: not known.
+	AMR      []string  // By what means (RFC 8176). nil: not known.
 
 	// Claims are the user's, as JSON, and are released by scope. nil: none.
-	Claims map[string]json.RawMessage `json:"claims,omitempty"`
+	Claims map[string]json.RawMessage
 	// AccessTokenClaims are more claims of the access token, as JSON. nil: none.
-	AccessTokenClaims map[string]json.RawMessage `json:"access_token_claims,omitempty"`
+	AccessTokenClaims map[string]json.RawMessage
 
-	IssuedAt  time.Time `json:"issued_at"`  // Required.
-	ExpiresAt time.Time `json:"expires_at"` // Required: after IssuedAt. The code is not good at this time any more.
+	IssuedAt  time.Time // Required.
+	ExpiresAt time.Time // Required: after IssuedAt. The code is not good at this time any more.
 }
 
 // recordVersion is the first byte of what is sealed. It changes with every
 // change of meaning of sealedRecord: what another version means by a member
-// that has the same name is not ours to guess.
+// that is at the same place is not ours to guess.
 const recordVersion = 1
 
 // sealedRecord is what is encrypted: the record, and what a redeemer has to
 // have in common with whoever issued the code.
 type sealedRecord struct {
-	Claim string `json:"claim"`          // the kind of claim, see Claimer
-	Boot  string `json:"boot,omitempty"` // see fileStore
+	Claim string // the kind of claim, see Claimer
+	Boot  string // see fileStore
 	Record
 }
 
@@ -70,12 +67,16 @@ type Code struct {
 	sealed           []byte
 	expiresAt        time.Time
 	tokenID, grantID string
+	ref              string
 }
 
 // TokenID returns the jti of the access token this code yields: the same for
 // the same code always (HKDF), so that even a storage that breaks its promise
 // yields one token identity.
 func (c *Code) TokenID() string { return c.tokenID }
+
+// Ref is the Ref of the code.
+func (c *Code) Ref() string { return c.ref }
 
 // GrantID identifies everything that descends from this code.
 func (c *Code) GrantID() string { return c.grantID }
@@ -85,14 +86,12 @@ func label(issuer string, id identity) seal.Label {
 }
 
 func (c *Codes) seal(code string, id identity, r *Record) ([]byte, error) {
-	plain := bytes.NewBuffer([]byte{recordVersion})
-	enc := json.NewEncoder(plain)
-	enc.SetEscapeHTML(false) // claims keep the bytes they were given
-	err := enc.Encode(sealedRecord{c.backend.kind(), c.backend.boot(), *r})
+	whole := sealedRecord{c.backend.kind(), c.backend.boot(), *r}
+	plain, err := whole.encode()
 	if err != nil {
 		return nil, fmt.Errorf("encoding authorization code record: %w", err)
 	}
-	sealed, err := c.ring.Seal([]byte(code), label(c.issuer, id), plain.Bytes())
+	sealed, err := c.ring.Seal([]byte(code), label(c.issuer, id), plain)
 	if err != nil {
 		return nil, fmt.Errorf("sealing authorization code record: %w", err)
 	}
@@ -113,7 +112,8 @@ func (c *Codes) open(code string, id identity, sealed []byte) (*Code, error) {
 	if err := c.acceptable(r, id); err != nil {
 		return nil, err
 	}
-	tokenID, grantID := deriveIDs(code)
+	derived := newDerivation(code)
+	tokenID, grantID := derived.ids()
 	return &Code{
 		Record:    r.Record,
 		codes:     c,
@@ -122,23 +122,8 @@ func (c *Codes) open(code string, id identity, sealed []byte) (*Code, error) {
 		expiresAt: r.ExpiresAt,
 		tokenID:   tokenID,
 		grantID:   grantID,
+		ref:       derived.ref(),
 	}, nil
-}
-
-func decodeRecord(plain []byte) (*sealedRecord, error) {
-	if len(plain) == 0 || plain[0] != recordVersion {
-		return nil, fmt.Errorf("the record is not of version %d", recordVersion)
-	}
-	r := new(sealedRecord)
-	dec := json.NewDecoder(bytes.NewReader(plain[1:]))
-	dec.DisallowUnknownFields()
-	if dec.Decode(r) != nil { // its error could quote what it read
-		return nil, errors.New("the record is not JSON, or has members that are not known or of another type")
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, errors.New("the record is more than one JSON value")
-	}
-	return r, nil
 }
 
 func (c *Codes) acceptable(r *sealedRecord, id identity) error {

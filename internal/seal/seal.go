@@ -78,7 +78,7 @@ type Label struct {
 }
 
 func (l Label) additionalData() []byte {
-	ad := []byte{version}
+	ad := append(make([]byte, 0, 1+3*4+len(l.Type)+len(l.Issuer)+len(l.Key)), version)
 	for _, s := range []string{l.Type, l.Issuer, l.Key} {
 		ad = binary.BigEndian.AppendUint32(ad, uint32(len(s)))
 		ad = append(ad, s...)
