@@ -50,7 +50,7 @@ func (c *Codes) Unseal(code string, sealed []byte) []byte {
 }
 
 // DeriveIDs returns the jti and the grant id of a code.
-func DeriveIDs(code string) (tokenID, grantID string) { return deriveIDs(code) }
+func DeriveIDs(code string) (tokenID, grantID string) { return newDerivation(code).ids() }
 
 // NewCodeAt returns a random code of a bucket.
 func NewCodeAt(t time.Time) string { return newCode(bucketOf(t)) }
@@ -193,4 +193,30 @@ func (o *overwriting) Link(from, to string) error {
 		_ = os.Remove(to)
 	}
 	return o.fileSystem.Link(from, to)
+}
+
+// FileSystem and File are what the file storage needs of an operating system.
+type (
+	FileSystem = fileSystem
+	File       = file
+)
+
+// SetFileSystem puts another operating system below the file storage.
+func (c *Codes) SetFileSystem(wrap func(FileSystem) FileSystem) {
+	s := c.backend.(*fileStore)
+	s.os = wrap(s.os)
+}
+
+// Claimed reports whether the process remembers that it claimed a code.
+func (c *Codes) Claimed(code string) bool {
+	id, _ := c.identify(code)
+	return c.used.has(id)
+}
+
+// Remember makes the process remember that it claimed a code, or not.
+func (c *Codes) Remember(code string, claimed bool) {
+	id, _ := c.identify(code)
+	if c.used.remove(id); claimed {
+		c.used.add(id, c.now())
+	}
 }

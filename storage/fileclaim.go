@@ -18,6 +18,8 @@ import (
 // stays until the sweeper takes it away, long after the code has expired and
 // after its record is gone. So neither a record that was written late nor
 // another node that sees the same folder over a network makes a second winner.
+// TestEveryOrderOfFileClaims runs it in every order of the system calls of two
+// and three callers, with every fault between them.
 func (s *fileStore) claim(ctx context.Context, t transfer, begin func() bool) (outcome, error) {
 	from, to := s.files.Filename(t.from), s.files.Filename(t.to)
 	if err := s.makeDir(path.Dir(t.to)); err != nil {

@@ -49,7 +49,9 @@ func (s *genericStore) remove(ctx context.Context, key string) error {
 // an end of the process at any step changes nothing about it. Two callers on
 // two nodes may both lose.
 //
-// Each step is one call of the storage.
+// Each step is one call of the storage, and nothing is kept between two of them
+// but what they answered. That lets TestEveryOrderOfGenericClaims run it in every
+// order of the calls of two and three callers, with every fault between them.
 func (s *genericStore) claim(ctx context.Context, t transfer, begin func() bool) (outcome, error) {
 	if !begin() {
 		return unchanged, ctx.Err()
