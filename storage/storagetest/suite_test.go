@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,16 +17,51 @@ import (
 
 func TestSuite(t *testing.T) {
 	storages := map[string]func(t *testing.T) certmagic.Storage{
-		"memory": func(*testing.T) certmagic.Storage { return storagetest.NewMemory() },
-		"files":  func(t *testing.T) certmagic.Storage { return &certmagic.FileStorage{Path: t.TempDir()} },
-		"files, wrapped": func(t *testing.T) certmagic.Storage {
-			return storagetest.Wrap(&certmagic.FileStorage{Path: t.TempDir()})
+		"memory, with a claim of its own and without": func(*testing.T) certmagic.Storage {
+			return claiming{storagetest.NewMemory(), new(sync.Mutex)}
 		},
-		"memory, wrapped": func(*testing.T) certmagic.Storage { return storagetest.Wrap(storagetest.NewMemory()) },
+		"files": func(t *testing.T) certmagic.Storage { return &certmagic.FileStorage{Path: t.TempDir()} },
 	}
 	for name, newStorage := range storages {
-		t.Run(name, func(t *testing.T) { storagetest.Run(t, newStorage) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storagetest.Run(t, newStorage)
+		})
 	}
+}
+
+// claiming is a storage that can claim by itself.
+type claiming struct {
+	*storagetest.Memory
+	mu *sync.Mutex
+}
+
+func (claiming) ClaimKind() string { return "memory-rename/v1" }
+
+func (c claiming) Claim(ctx context.Context, from, to string) (bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return move(ctx, c.Memory, from, to)
+}
+
+// move is a claim for one caller at a time.
+func move(ctx context.Context, s certmagic.Storage, from, to string) (bool, error) {
+	if _, err := s.Load(ctx, to); !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	value, err := s.Load(ctx, from)
+	if err != nil {
+		return false, absent(err)
+	}
+	return true, errors.Join(s.Store(ctx, to, value), s.Delete(ctx, from))
+}
+
+// absent takes away that a key is absent.
+func absent(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 func TestMemoryTakesNoKeyTheContractForbids(t *testing.T) {
