@@ -39,15 +39,7 @@ func memorySite(t testing.TB) (*site, *storagetest.Memory) {
 	memory := storagetest.NewMemory()
 	memories[t.Name()] = memory
 	s := newSite(t)
-	config, err := caddyJSON(s.caddyfile(oneSite))
-	if err != nil {
-		t.Fatal(err)
-	}
-	with := strings.Replace(string(config), `"handler":"oidc_token"`, fmt.Sprintf(`"handler":"oidc_token","storage":{"module":"test_memory","name":%q}`, t.Name()), 1)
-	if with == string(config) {
-		t.Fatalf("the adapted config has no oidc_token handler: %s", config)
-	}
-	if err := caddy.Load([]byte(with), true); err != nil {
+	if err := s.loadOn(oneSite, "test_memory"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { caddy.Stop() })
@@ -55,6 +47,20 @@ func memorySite(t testing.TB) (*site, *storagetest.Memory) {
 	s.send(s.redemption(s.mint(oidctoken.MintRequest{ClientID: "web"}))).wantTokens(t)
 	memory.Reset()
 	return s, memory
+}
+
+// loadOn loads site blocks with the storage of the running test in that module.
+func (s *site) loadOn(blocks, module string) error {
+	config, err := caddyJSON(s.caddyfile(blocks))
+	if err != nil {
+		return err
+	}
+	with := strings.ReplaceAll(string(config), `"handler":"oidc_token"`, fmt.Sprintf(`"handler":"oidc_token","storage":{"module":%q,"name":%q}`, module, s.t.Name()))
+	if with == string(config) {
+		return fmt.Errorf("the adapted config has no oidc_token handler: %s", config)
+	}
+	defer s.client.CloseIdleConnections() // the old config's server closes them
+	return caddy.Load([]byte(with), true)
 }
 
 // onCodes applies a hook to the calls that concern codes only.
