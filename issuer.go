@@ -40,7 +40,7 @@ func newIssuer(s *settings, store certmagic.Storage, logger *zap.Logger, backgro
 	if err := refuseStorage(store); err != nil {
 		return nil, err
 	}
-	i := &issuer{identifier: s.issuer, settings: s, logger: logger, now: time.Now}
+	i := &issuer{identifier: s.issuer, settings: s, logger: logger, now: clock}
 	background = background.With("issuer", s.issuer)
 	if err := i.openKeys(store, background); err != nil {
 		return nil, err
