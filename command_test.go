@@ -230,6 +230,11 @@ func curl(t *testing.T, command string, environment []string) (*http.Request, er
 	for i := 0; i < len(arguments); i++ {
 		switch argument := arguments[i]; argument {
 		case "-sS", "--fail-with-body":
+		case "-w":
+			i++
+			if arguments[i] != `\n` {
+				t.Errorf("after the answer it writes %q", arguments[i])
+			}
 		case "-u":
 			i++
 			user = arguments[i]

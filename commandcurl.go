@@ -11,7 +11,8 @@ import (
 // secret is not known here: the shell takes it, and an own verifier, from its
 // environment, and says so where it is not set.
 func redemption(issuer *listedIssuer, client *listedClient, request *MintRequest, code, verifier string) string {
-	lines := []string{"curl -sS --fail-with-body " + shellQuote(issuer.TokenEndpoint)}
+	// The answer does not end its line; the next prompt should not stand on it.
+	lines := []string{`curl -sS --fail-with-body -w '\n' ` + shellQuote(issuer.TokenEndpoint)}
 	post := func(name, value string) {
 		lines = append(lines, "--data-urlencode "+shellQuote(name+"="+value))
 	}
