@@ -27,9 +27,10 @@ var imports = map[string][]string{
 	".":                   {"internal/keys", "internal/oauth", "internal/seal", "internal/token", "storage"},
 	"internal/oauth":      {"internal/token", "storage"},
 	"internal/token":      {},
-	"internal/keys":       {"internal/seal", "internal/token"},
+	"internal/keys":       {"internal/bounded", "internal/seal", "internal/token"},
+	"internal/bounded":    {},
 	"internal/seal":       {},
-	"storage":             {"internal/seal"},
+	"storage":             {"internal/bounded", "internal/seal"},
 	"storage/storagetest": {"storage"},
 }
 

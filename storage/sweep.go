@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
+
+	"github.com/authentiq/caddy-oidc-token/internal/bounded"
 )
 
 const (
@@ -65,7 +67,7 @@ func (c *Codes) Sweep(ctx context.Context) (int, error) {
 		markers: c.now().Add(-sweepDelay - c.retention),
 		used:    c.used,
 	}
-	_, err := within(ctx, c.sweeps, sweepLimit, func(ctx context.Context) (struct{}, error) {
+	_, err := bounded.Do(ctx, c.sweeps, sweepLimit, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, c.backend.sweep(ctx, b)
 	})
 	n := int(b.swept.Load())

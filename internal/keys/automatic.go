@@ -14,6 +14,7 @@ import (
 
 	"github.com/caddyserver/certmagic"
 
+	"github.com/authentiq/caddy-oidc-token/internal/bounded"
 	"github.com/authentiq/caddy-oidc-token/internal/seal"
 	"github.com/authentiq/caddy-oidc-token/internal/token"
 )
@@ -56,11 +57,11 @@ type Automatic struct {
 	now        func() time.Time
 	logger     *slog.Logger
 	generate   func(token.Algorithm) (crypto.Signer, error)
-	calls      chan struct{} // one token for each call of the storage under way
-	known      *known        // what this process has known
-	place      place         // under which it does
-	certain    bool          // that this is the place known
-	doubt      sync.Once     // says that it is not
+	calls      *bounded.Calls // of the storage
+	known      *known         // what this process has known
+	place      place          // under which it does
+	certain    bool           // that this is the place known
+	doubt      sync.Once      // says that it is not
 
 	current   atomic.Pointer[snapshot] // the last reading with a key in it
 	cached    atomic.Pointer[view]
@@ -99,7 +100,7 @@ func NewAutomatic(o Options) (*Automatic, error) {
 		now:       o.Now,
 		logger:    o.Logger,
 		generate:  generate,
-		calls:     make(chan struct{}, maxCalls),
+		calls:     newCalls(),
 		known:     processKnown,
 		attempted: make(chan struct{}),
 		writing:   make(chan struct{}, 1),

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/authentiq/caddy-oidc-token/internal/bounded"
 	"github.com/authentiq/caddy-oidc-token/internal/token"
 )
 
@@ -54,9 +55,9 @@ func TestCallsThatNeverReturn(t *testing.T) {
 		before, then time.Duration // passes before it hangs, and then
 		says         string
 	}{
-		{"list", time.Hour, time.Hour, errNoAnswer.Error()},
-		{"store", time.Hour, 89 * day, errNoAnswer.Error()}, // a rotation is due
-		{"delete", 89 * day, 3 * day, errNoAnswer.Error()},  // retired keys are to go
+		{"list", time.Hour, time.Hour, bounded.ErrLate.Error()},
+		{"store", time.Hour, 89 * day, bounded.ErrLate.Error()}, // a rotation is due
+		{"delete", 89 * day, 3 * day, bounded.ErrLate.Error()},  // retired keys are to go
 		{"unlock", time.Hour, 89 * day, "releasing the lock on the signing keys takes long"},
 	} {
 		t.Run("F02 where "+row.operation+" never returns the log says so, rotate-key answers, and once it does keys are maintained again", func(t *testing.T) {
@@ -104,7 +105,7 @@ func TestCallsThatNeverReturn(t *testing.T) {
 			}
 			began := time.Now()
 			_, err := f.Rotate(t.Context(), false)
-			f.wantError(err, errBusy)
+			f.wantError(err, bounded.ErrBusy)
 			if took := time.Since(began); took != 0 {
 				t.Errorf("took %s", took)
 			}
@@ -141,7 +142,7 @@ func TestCallsThatNeverReturn(t *testing.T) {
 					<-free
 				}
 			}
-			f.wantError(f.tryRound(), errNoAnswer)
+			f.wantError(f.tryRound(), bounded.ErrLate)
 			if _, err := f.Rotate(t.Context(), true); err != nil {
 				t.Fatal(err)
 			}
@@ -159,7 +160,7 @@ func TestCallsThatNeverReturn(t *testing.T) {
 			f.round()
 			f.clock.advance(89 * 24 * time.Hour)
 			release := f.store.hang("store")
-			f.wantError(f.tryRound(), errNoAnswer)
+			f.wantError(f.tryRound(), bounded.ErrLate)
 			f.store.before = nil
 			if _, err := f.Rotate(t.Context(), true); err == nil || !strings.Contains(err.Error(), "bring back") {
 				t.Errorf("got %v", err)

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"slices"
 	"time"
+
+	"github.com/authentiq/caddy-oidc-token/internal/bounded"
 )
 
 const (
@@ -95,7 +97,7 @@ func (a *Automatic) refresh(ctx context.Context) (*snapshot, error) {
 // readings does r and what came to be asked for meanwhile.
 func (a *Automatic) readings(r *reading) {
 	for r != nil {
-		r.found, r.err = within(context.Background(), a.calls, readTimeout, a.read)
+		r.found, r.err = bounded.Do(context.Background(), a.calls, readTimeout, a.read)
 		if r.err == nil {
 			r.err = a.adopt(r.found)
 		}

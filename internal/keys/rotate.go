@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/authentiq/caddy-oidc-token/internal/bounded"
 )
 
 // Rotate makes a new key for every algorithm now; it signs 10 s later, when
@@ -78,7 +80,7 @@ func (a *Automatic) replace(ctx context.Context, dropOld bool) (made []*record, 
 // gone. It lists the storage itself: a record that cannot even be loaded must
 // go, too.
 func (a *Automatic) dropOthers(ctx context.Context, kept []*record) error {
-	old, err := within(ctx, a.calls, readTimeout, a.list)
+	old, err := bounded.Do(ctx, a.calls, readTimeout, a.list)
 	if err != nil {
 		return fmt.Errorf("listing signing keys: %w", err)
 	}
@@ -91,7 +93,7 @@ func (a *Automatic) dropOthers(ctx context.Context, kept []*record) error {
 		}
 		a.logger.Warn("signing key dropped", "key", key)
 	}
-	left, err := within(ctx, a.calls, readTimeout, a.list)
+	left, err := bounded.Do(ctx, a.calls, readTimeout, a.list)
 	if err != nil {
 		return fmt.Errorf("listing signing keys: %w", err)
 	}

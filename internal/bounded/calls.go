@@ -1,0 +1,115 @@
+// Package bounded calls what may be slow, ignore its context, never return or
+// panic: a storage that somebody else wrote.
+package bounded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Causes of a NoAnswer, beside the end of the context. Compare with errors.Is.
+var (
+	ErrBusy  = errors.New("the storage has not answered too many earlier calls")
+	ErrLate  = errors.New("the storage did not answer in time")
+	ErrPanic = errors.New("the storage panicked")
+)
+
+// NoAnswer is the error of a call that ended without an answer: no place was
+// free, it was given up, or it panicked. What the call itself returned is never
+// one.
+type NoAnswer struct{ Cause error }
+
+func (e *NoAnswer) Error() string { return e.Cause.Error() }
+
+// Unwrap returns the cause.
+func (e *NoAnswer) Unwrap() error { return e.Cause }
+
+// Patience says what gives a call up beside its limit.
+type Patience bool
+
+const (
+	// UntilAbandoned gives a call up when the caller's context ends.
+	UntilAbandoned Patience = false
+	// UntilAnswered tells the call of that end and waits on: a write that is
+	// still under way would land in what comes after.
+	UntilAnswered Patience = true
+)
+
+// Calls bounds how many calls may be under way. One that is given up counts
+// until it returns, so that a storage that never answers costs that many
+// goroutines and no more. Safe for concurrent use.
+type Calls struct {
+	places   chan struct{}
+	patience Patience
+}
+
+// NewCalls returns the bound of limit calls.
+func NewCalls(limit int, patience Patience) *Calls {
+	return &Calls{places: make(chan struct{}, limit), patience: patience}
+}
+
+// Do runs f in a goroutine of its own and waits for it for at most limit. When
+// it gives f up, the context of f has ended. Where no place is free it fails at
+// once.
+func Do[T any](ctx context.Context, calls *Calls, limit time.Duration, f func(context.Context) (T, error)) (T, error) {
+	var none T
+	select {
+	case calls.places <- struct{}{}:
+	default:
+		return none, &NoAnswer{ErrBusy}
+	}
+	ctx, cancel := within(ctx, limit)
+	defer cancel()
+	patience := ctx
+	if calls.patience == UntilAnswered {
+		var done context.CancelFunc
+		patience, done = within(context.WithoutCancel(ctx), limit)
+		defer done()
+	}
+	answers := make(chan answer[T], 1)
+	go func() {
+		defer func() { <-calls.places }()
+		answers <- protected(ctx, f)
+	}()
+	select {
+	case a := <-answers:
+		return a.value, a.err
+	case <-patience.Done():
+		return none, &NoAnswer{givenUp(patience)}
+	}
+}
+
+// within is context.WithTimeout, which costs as much as a call that answers at
+// once, where ctx does not end in time by itself.
+func within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= limit {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, limit)
+}
+
+func givenUp(ctx context.Context) error {
+	if err := context.Cause(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return ErrLate
+}
+
+type answer[T any] struct {
+	value T
+	err   error
+}
+
+// protected turns a panic into an error: one in a goroutine of our own would
+// end Caddy with all its sites.
+func protected[T any](ctx context.Context, f func(context.Context) (T, error)) (a answer[T]) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.err = &NoAnswer{fmt.Errorf("%w: %v", ErrPanic, p)}
+		}
+	}()
+	a.value, a.err = f(ctx)
+	return a
+}
