@@ -1,0 +1,150 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// disk is a storage folder that can be harmed: a small file system of its own
+// where the program may mount one, else a plain folder whose permissions can be
+// taken away.
+type disk struct {
+	launcher *launcher
+	path     string
+	inodes   uint64
+	mounted  bool
+}
+
+// newDisk mounts a tmpfs with room for that many codes, in the launcher's mount
+// namespace: only there, and in the processes it starts, is it to be seen.
+func newDisk(l *launcher, path string, codes int) (*disk, error) {
+	d := &disk{launcher: l, path: path, inodes: uint64(20_000 + 3*codes)}
+	if l.noMount != nil {
+		return d, nil
+	}
+	options := fmt.Sprintf("mode=0700,uid=%d,gid=%d,size=%dk,nr_inodes=%d", nobody, nobody, 65_536+8*codes, d.inodes)
+	err := l.do(func() error {
+		return syscall.Mount("tmpfs", path, "tmpfs", syscall.MS_NOSUID|syscall.MS_NODEV, options)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("mounting a small tmpfs: %w", err)
+	}
+	d.mounted = true
+	return d, nil
+}
+
+// unmount is only for order: the mount is gone with the program in any case.
+func (d *disk) unmount() error {
+	if !d.mounted {
+		return nil
+	}
+	return d.launcher.do(func() error { return syscall.Unmount(d.path, syscall.MNT_DETACH) })
+}
+
+// diskFault is a fault that begins and ends.
+type diskFault struct {
+	name       string
+	begin, end func() error
+}
+
+func (d *disk) fault(name string, begin, end func() error) diskFault {
+	return diskFault{name, func() error { return d.launcher.do(begin) }, func() error { return d.launcher.do(end) }}
+}
+
+// noSpace leaves no block free: nothing can be written, but names can be made.
+func (d *disk) noSpace() diskFault {
+	filler := filepath.Join(d.path, "filler")
+	return d.fault("disk full", func() error {
+		f, err := os.OpenFile(filler, os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return fill(f)
+	}, func() error { return os.Remove(filler) })
+}
+
+// fill makes a file as large as it can be, in ever smaller pieces: how much
+// there is left is not told exactly.
+func fill(f *os.File) error {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &st); err != nil {
+		return err
+	}
+	var end int64
+	for piece := int64(st.Bfree); piece > 0; {
+		err := unix.Fallocate(int(f.Fd()), 0, end, piece*st.Bsize)
+		switch {
+		case errors.Is(err, unix.ENOSPC):
+			piece /= 2
+		case err != nil:
+			return err
+		default:
+			end += piece * st.Bsize
+		}
+	}
+	return nil
+}
+
+// noInodes leaves no name to be had: nothing can be made, not even a link.
+func (d *disk) noInodes() diskFault {
+	remount := func(inodes uint64) error {
+		return syscall.Mount("", d.path, "", syscall.MS_REMOUNT, fmt.Sprintf("nr_inodes=%d", inodes))
+	}
+	return d.fault("no inodes", func() error {
+		return insist(unix.EINVAL, func() error { // fewer than are used
+			var st unix.Statfs_t
+			if err := unix.Statfs(d.path, &st); err != nil {
+				return err
+			}
+			return remount(st.Files - st.Ffree)
+		})
+	}, func() error { return remount(d.inodes) })
+}
+
+func (d *disk) readOnly() diskFault {
+	return d.fault("read-only", func() error {
+		return insist(unix.EBUSY, func() error { // somebody is writing
+			return syscall.Mount("", d.path, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, "")
+		})
+	}, func() error { return syscall.Mount("", d.path, "", syscall.MS_REMOUNT, "") })
+}
+
+// insist repeats what fails in one way for a while.
+func insist(on error, f func() error) error {
+	deadline := time.Now().Add(2 * time.Second)
+	for {
+		err := f()
+		if !errors.Is(err, on) || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+// noAccess takes all permissions from the folder: no record can be read.
+func (d *disk) noAccess() diskFault {
+	return d.fault("permissions lost", func() error { return os.Chmod(d.path, 0) }, func() error { return os.Chmod(d.path, 0o700) })
+}
+
+// noWriting takes the permission to write from the folders of used-markers:
+// records can be read, but no code claimed.
+func (d *disk) noWriting() diskFault {
+	change := func(mode fs.FileMode) error {
+		return filepath.WalkDir(d.path, func(name string, entry fs.DirEntry, err error) error {
+			if err != nil || !entry.IsDir() || filepath.Base(filepath.Dir(name)) != "used" {
+				return nil // it has just been swept
+			}
+			return os.Chmod(name, mode)
+		})
+	}
+	return d.fault("permission to claim lost", func() error { return change(0o500) }, func() error { return change(0o700) })
+}
