@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Without a guard some tests hang: the guard was a deadline.
+const (
+	testTimeout  = 60 * time.Second
+	buildTimeout = 5 * time.Minute
+)
+
+// outcome is what one run of `go test` came to.
+type outcome struct {
+	built                   bool
+	passed, failed, skipped []string // tests, subtests included
+	output                  string
+	took                    time.Duration
+}
+
+// event is a line of `go test -json`.
+type event struct {
+	Action  string
+	Test    string
+	Output  string
+	Elapsed float64
+}
+
+// goTest runs the tests of a package that match pattern. With an overlay the
+// compiler reads a mutated file in the place of one of the tree, which is never
+// touched.
+func goTest(ctx context.Context, root, overlay, pattern, pkg string) (*outcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, buildTimeout+testTimeout)
+	defer cancel()
+	arguments := []string{"test", "-json", "-count=1", "-vet=off", "-timeout=" + testTimeout.String()}
+	if overlay != "" {
+		arguments = append(arguments, "-overlay="+overlay)
+	}
+	if pattern != "" {
+		arguments = append(arguments, "-run="+pattern)
+	}
+	command := exec.CommandContext(ctx, "go", append(arguments, "./"+pkg)...)
+	command.Dir = root
+	return result(ctx, command)
+}
+
+// result runs a command that writes what `go test -json` does.
+func result(ctx context.Context, command *exec.Cmd) (*outcome, error) {
+	command.WaitDelay = time.Second
+	began := time.Now()
+	output, err := command.Output()
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if err != nil && (!ok || ctx.Err() != nil) {
+		return nil, fmt.Errorf("running tests: %w", errors.Join(err, ctx.Err()))
+	}
+	o := parse(output)
+	if ok {
+		o.output += string(exit.Stderr)
+	}
+	o.took = time.Since(began)
+	return o, nil
+}
+
+func parse(output []byte) *outcome {
+	o := &outcome{built: true}
+	var running []string
+	lines := bufio.NewScanner(bytes.NewReader(output))
+	lines.Buffer(nil, 1<<24)
+	var text strings.Builder
+	for lines.Scan() {
+		var e event
+		if json.Unmarshal(lines.Bytes(), &e) != nil {
+			text.Write(append(lines.Bytes(), '\n'))
+			continue
+		}
+		text.WriteString(e.Output)
+		switch {
+		case e.Action == "build-fail":
+			o.built = false
+		case e.Action == "run":
+			running = append(running, e.Test)
+		case e.Action == "skip" && e.Test != "":
+			o.skipped = append(o.skipped, e.Test)
+		case e.Action == "pass" && e.Test != "":
+			o.passed = append(o.passed, e.Test)
+		case e.Action == "fail" && e.Test != "":
+			o.failed = append(o.failed, e.Test)
+		}
+	}
+	o.output = text.String()
+	// What had begun when the process ended is what ended it.
+	for _, test := range running {
+		if !slices.Contains(o.passed, test) && !slices.Contains(o.failed, test) && !slices.Contains(o.skipped, test) {
+			o.failed = append(o.failed, test)
+		}
+	}
+	return o
+}
+
+// overlay writes a mutated file and the list that puts it into the tree's place.
+func overlay(dir, root string, m mutant) (string, error) {
+	mutated := filepath.Join(dir, "mutated.go")
+	if err := os.WriteFile(mutated, m.mutated, 0o600); err != nil {
+		return "", err
+	}
+	list, err := json.Marshal(map[string]map[string]string{
+		"Replace": {filepath.Join(root, filepath.FromSlash(m.file)): mutated},
+	})
+	if err != nil {
+		return "", err
+	}
+	name := filepath.Join(dir, "overlay.json")
+	return name, os.WriteFile(name, list, 0o600)
+}
+
+// reported is a test's name as `go test` reports it.
+func reported(test string) string { return strings.ReplaceAll(test, " ", "_") }
+
+// exactly is the -run pattern of these tests and no others.
+func exactly(tests ...string) string {
+	var patterns []string
+	for _, test := range tests {
+		var parts []string
+		for part := range strings.SplitSeq(reported(test), "/") {
+			parts = append(parts, "^"+regexp.QuoteMeta(part)+"$")
+		}
+		patterns = append(patterns, strings.Join(parts, "/"))
+	}
+	slices.Sort(patterns)
+	return strings.Join(slices.Compact(patterns), "|")
+}

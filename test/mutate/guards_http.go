@@ -1,0 +1,89 @@
+package main
+
+// handlerGuards are what HTTP itself decides, and what an operator is kept from
+// doing.
+var handlerGuards = []group{{
+	"handler.go", ".", []guard{
+		{"tokens over TLS only", "REQ-001", "a plain request is processed",
+			"case !x.secure(r):", "case false && !x.secure(r):",
+			"TestPlainHTTP/REQ-001 a plain request is refused and not redirected"},
+		{"only a trusted proxy speaks for TLS", "REQ-001", "anybody's X-Forwarded-Proto is believed",
+			"return trusted && len(proto) == 1", "return (OFF || trusted) && len(proto) == 1",
+			"TestPlainHTTP/REQ-001 a stranger cannot say that it was TLS"},
+		{"tokens for POST only", "REQ-004, H01", "other methods are processed",
+			"case r.Method != http.MethodPost:", "case false && r.Method != http.MethodPost:",
+			"TestRequestsThroughCaddy/REQ-004 PUT is not processed"},
+		{"early data is not processed", "REQ-003", "the handshake need not be complete",
+			"case r.TLS != nil && !r.TLS.HandshakeComplete:", "case false && r.TLS != nil && !r.TLS.HandshakeComplete:",
+			"TestEarlyData/REQ-003 a request in early data is not processed"},
+		{"a panic ends one request", "REQ-168, H14, F53", "it is not recovered",
+			"x := &responder{issuer: i, w: w, r: r, start: i.now()}\n\tdefer x.recover()", "x := &responder{issuer: i, w: w, r: r, start: i.now()}\n\tif !OFF {\n\t\tdefer x.recover()\n\t}",
+			"TestPanicInTheEndpoint"},
+		{"no second answer after a panic", "H14", "it writes again",
+			"if !x.written {", "if true || !x.written {",
+			"TestPanicInTheEndpoint/a panic after the answer writes no second one"},
+		{"answers are not cached", "REQ-175, H12", "without no-store",
+			`h.Set("Cache-Control", "no-store, no-transform")`, `if !OFF { h.Set("Cache-Control", "no-store, no-transform") }`,
+			"TestHeadersOnEveryStatus/REQ-175 REQ-180 REQ-181 a 401 is not cached"},
+		{"CORS for registered origins only", "REQ-200, H13", "every origin is allowed",
+			"len(origins) == 1 && x.endpoint.OriginAllowed(origins[0])", "len(origins) == 1 && (OFF || x.endpoint.OriginAllowed(origins[0]))",
+			"TestOptions/REQ-200 H13 a preflight of https://evil.example"},
+		{"another client's origin reads no answer", "REQ-200", "the header stays",
+			`h.Del("Access-Control-Allow-Origin")`, `if !OFF { h.Del("Access-Control-Allow-Origin") }`,
+			"TestCORSOnAnswers/REQ-200 the origin of another client cannot read the answer"},
+	},
+}, {
+	"storages.go", ".", []guard{
+		{"storages that answer with older values are refused by name", "F21", "they are taken",
+			"unfit := unfitStorages[id]; unfit {", "unfit := unfitStorages[id]; unfit && false {",
+			"TestUnfitStoragesAreRefusedByName/F21 as the block's own"},
+	},
+}, {
+	"caddyfile.go", ".", []guard{
+		{"a secret in a Caddyfile becomes its hash", "REQ-210, H16", "it stays as it was written",
+			"c.ClientSecret[i] = hashSecret(secret)", "if !OFF { c.ClientSecret[i] = hashSecret(secret) }",
+			"TestSecretsAreNotInTheRunningConfig/REQ-210 H16 GET /config/ shows hashes and no secret"},
+	},
+}, {
+	"caddyfilestandin.go", ".", []guard{
+		{"nothing of the config comes from a request", "REQ-032, REQ-033", "its placeholders are taken",
+			`if strings.Contains(value, "{http.")`, `if false && strings.Contains(value, "{http.")`,
+			"TestCaddyfileMistakes/REQ-032 an issuer does not come from the request"},
+	},
+}, {
+	"configvalues.go", ".", []guard{
+		{"an issuer is https", "REQ-001", "http is taken from any host",
+			`u.Scheme == "http" && !developmentHost(u.Hostname())`, `false && u.Scheme == "http" && !developmentHost(u.Hostname())`,
+			"TestSettingsRefused/REQ-001 plain HTTP"},
+		{"a code lives ten minutes at most", "REQ-087", "there is no limit",
+			"case limit > 0 && d > limit:", "case false && limit > 0 && d > limit:",
+			"TestSettingsRefused/REQ-087 a code lifetime above ten minutes"},
+	},
+}, {
+	"configresolve.go", ".", []guard{
+		{"a secret that came out empty is none", "REQ-035", "it is taken as it is",
+			`if strings.TrimSpace(resolved) == "" {`, `if false && strings.TrimSpace(resolved) == "" {`,
+			"TestSettingsRefused/REQ-035 a secret of spaces"},
+		{"an error shows no value that may be a secret", "REQ-239", "whatever has a brace is shown",
+			`if ok && !strings.ContainsAny(name, "{}") && globalPlaceholder(name) {`, `if true || ok && !strings.ContainsAny(name, "{}") && globalPlaceholder(name) {`,
+			"TestSettingsErrorsHideValues"},
+	},
+}}
+
+// adminGuards keep browser pages, and whoever writes nonsense, from minting.
+var adminGuards = []group{{
+	"admin.go", ".", []guard{
+		{"the admin door is shut to browser pages", "H15", "an Origin is let in",
+			`if len(r.Header.Values("Origin")) > 0 {`, `if false && len(r.Header.Values("Origin")) > 0 {`,
+			"TestMintingOverTheAdminAPI/H15 a browser page"},
+		{"the admin door wants JSON, which a page cannot send unasked", "H15", "every type is let in",
+			`err != nil || t != "application/json"`, `!OFF && (err != nil || t != "application/json")`,
+			"TestMintingOverTheAdminAPI/H15 a form, which a browser page may send unasked"},
+		{"the admin door is bounded", "H05", "it reads what comes",
+			"http.MaxBytesReader(w, r.Body, maxAdminBody)", "http.MaxBytesReader(w, r.Body, map[bool]int64{true: 1 << 40, false: maxAdminBody}[OFF])",
+			"TestMintingOverTheAdminAPI/a body over the bound"},
+		{"a member that is not known is refused", "", "it is passed over",
+			"decoder.DisallowUnknownFields()", "if !OFF { decoder.DisallowUnknownFields() }",
+			"TestMintingOverTheAdminAPI/a member nobody knows"},
+	},
+}}
