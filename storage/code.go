@@ -1,14 +1,11 @@
 package storage
 
 import (
-	"crypto/hkdf"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
-	"hash"
 	"time"
 )
 
@@ -37,7 +34,7 @@ func Ref(code string) string {
 	if !WellFormed(code) {
 		return ""
 	}
-	return newDerivation(code).ref()
+	return deriveRef(code)
 }
 
 func newCode(bucket uint32) string {
@@ -150,30 +147,22 @@ func lowerHex(s string) bool {
 	return true
 }
 
-// derivation derives values from a code: HKDF-SHA-256 (RFC 5869). What §2.2
-// extracts is the same for all of them, and so is the key of §2.3's HMAC.
-type derivation struct{ mac hash.Hash }
-
-func newDerivation(code string) derivation {
-	secret, err := hkdf.Extract(sha256.New, []byte(code), nil)
-	if err != nil {
-		panic(err) // only for a hash that is not allowed
-	}
-	return derivation{hmac.New(sha256.New, secret)}
+// derive makes a value of up to 32 bytes from a code by the one-step key
+// derivation of NIST SP 800-56C with SHA-256, which is all that a secret of 256
+// random bits needs.
+func derive(code, info string, size int) []byte {
+	b := make([]byte, 0, 4+codeLength+32)
+	b = binary.BigEndian.AppendUint32(b, 1) // the one block
+	b = append(b, code...)
+	b = append(b, info...)
+	sum := sha256.Sum256(b)
+	return sum[:size]
 }
 
-// expand is §2.3 for at most one block of 32 bytes.
-func (d derivation) expand(info string, size int) []byte {
-	d.mac.Reset()
-	d.mac.Write([]byte(info))
-	d.mac.Write([]byte{1})
-	return d.mac.Sum(nil)[:size]
-}
+func deriveRef(code string) string { return hex.EncodeToString(derive(code, "oidc_token/ref/v1", 8)) }
 
-func (d derivation) ref() string { return hex.EncodeToString(d.expand("oidc_token/ref/v1", 8)) }
-
-// ids returns the jti and the grant id.
-func (d derivation) ids() (tokenID, grantID string) {
-	return base64.RawURLEncoding.EncodeToString(d.expand("oidc_token/jti/v1", 16)),
-		base64.RawURLEncoding.EncodeToString(d.expand("oidc_token/grant/v1", 16))
+// deriveIDs returns the jti and the grant id.
+func deriveIDs(code string) (tokenID, grantID string) {
+	return base64.RawURLEncoding.EncodeToString(derive(code, "oidc_token/jti/v1", 16)),
+		base64.RawURLEncoding.EncodeToString(derive(code, "oidc_token/grant/v1", 16))
 }

@@ -50,7 +50,7 @@ func (c *Codes) Unseal(code string, sealed []byte) []byte {
 }
 
 // DeriveIDs returns the jti and the grant id of a code.
-func DeriveIDs(code string) (tokenID, grantID string) { return newDerivation(code).ids() }
+func DeriveIDs(code string) (tokenID, grantID string) { return deriveIDs(code) }
 
 // NewCodeAt returns a random code of a bucket.
 func NewCodeAt(t time.Time) string { return newCode(bucketOf(t)) }

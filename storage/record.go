@@ -71,7 +71,7 @@ type Code struct {
 }
 
 // TokenID returns the jti of the access token this code yields: the same for
-// the same code always (HKDF), so that even a storage that breaks its promise
+// the same code always, so that even a storage that breaks its promise
 // yields one token identity.
 func (c *Code) TokenID() string { return c.tokenID }
 
@@ -112,8 +112,7 @@ func (c *Codes) open(code string, id identity, sealed []byte) (*Code, error) {
 	if err := c.acceptable(r, id); err != nil {
 		return nil, err
 	}
-	derived := newDerivation(code)
-	tokenID, grantID := derived.ids()
+	tokenID, grantID := deriveIDs(code)
 	return &Code{
 		Record:    r.Record,
 		codes:     c,
@@ -122,7 +121,7 @@ func (c *Codes) open(code string, id identity, sealed []byte) (*Code, error) {
 		expiresAt: r.ExpiresAt,
 		tokenID:   tokenID,
 		grantID:   grantID,
-		ref:       derived.ref(),
+		ref:       deriveRef(code),
 	}, nil
 }
 
