@@ -102,14 +102,14 @@ func (k *Key) sign(typ string, claims []byte) (string, error) {
 	header.string("kid", k.ID)
 	header.string("typ", typ)
 	b64 := base64.RawURLEncoding
-	signed := make([]byte, 0, b64.EncodedLen(len(header)+1)+1+b64.EncodedLen(len(claims)))
+	signed := make([]byte, 0, b64.EncodedLen(len(header)+1)+1+b64.EncodedLen(len(claims))+1+signatureSize)
 	signed = append(b64.AppendEncode(signed, header.end()), '.')
 	signed = b64.AppendEncode(signed, claims)
 	sig, err := k.Algorithm.sign(k.Signer, signed)
 	if err != nil {
 		return "", fmt.Errorf("signing with %s key %s: %w", string(k.Algorithm), k.ID, err)
 	}
-	return string(signed) + "." + base64url(sig), nil
+	return string(b64.AppendEncode(append(signed, '.'), sig)), nil
 }
 
 // Interface guard.
