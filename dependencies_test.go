@@ -27,10 +27,11 @@ var imports = map[string][]string{
 	".":                   {"internal/keys", "internal/oauth", "internal/seal", "internal/token", "storage"},
 	"internal/oauth":      {"internal/token", "storage"},
 	"internal/token":      {},
-	"internal/keys":       {"internal/bounded", "internal/seal", "internal/token"},
+	"internal/keys":       {"internal/bounded", "internal/place", "internal/seal", "internal/token"},
 	"internal/bounded":    {},
+	"internal/place":      {},
 	"internal/seal":       {},
-	"storage":             {"internal/bounded", "internal/seal"},
+	"storage":             {"internal/bounded", "internal/place", "internal/seal"},
 	"storage/storagetest": {"storage"},
 }
 
@@ -41,7 +42,7 @@ var outside = []struct {
 }{
 	{"only the root imports Caddy", "github.com/caddyserver/caddy/", []string{"."}},
 	{"only the root imports zap", "go.uber.org/zap", []string{"."}},
-	{"only storages and keys know certmagic", "github.com/caddyserver/certmagic", []string{".", "storage", "storage/storagetest", "internal/keys"}},
+	{"only storages, their names and keys know certmagic", "github.com/caddyserver/certmagic", []string{".", "storage", "storage/storagetest", "internal/keys", "internal/place"}},
 	{"only tokens know golang-jwt", "github.com/golang-jwt/", []string{"internal/token"}},
 }
 

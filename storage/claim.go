@@ -39,7 +39,10 @@ type backend interface {
 	store(ctx context.Context, key string, value []byte) error
 	remove(ctx context.Context, key string) error
 	// prepare finds out what the storage can do, once it has answered rightly.
-	prepare(ctx context.Context) error
+	prepare(ctx context.Context) (evidence, error)
+	// resume goes on with what prepare found in the config before, and reports
+	// whether that still holds. It writes nothing.
+	resume(ctx context.Context, e evidence) bool
 	// claim calls begin before its first write and writes nothing if it
 	// answers false.
 	claim(ctx context.Context, t transfer, begin func() bool) (outcome, error)

@@ -114,11 +114,6 @@ const (
 	markersDir = "used"
 )
 
-func issuerPrefix(issuer string) string {
-	sum := sha256.Sum256([]byte(issuer))
-	return "oidc_token/" + hex.EncodeToString(sum[:16])
-}
-
 func bucketName(bucket uint32) string {
 	return hex.EncodeToString(binary.BigEndian.AppendUint32(nil, bucket))
 }

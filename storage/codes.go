@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/certmagic"
 
 	"github.com/authentiq/caddy-oidc-token/internal/bounded"
+	"github.com/authentiq/caddy-oidc-token/internal/place"
 	"github.com/authentiq/caddy-oidc-token/internal/seal"
 )
 
@@ -85,6 +86,8 @@ type Codes struct {
 	observe   func(Event)
 	backend   backend
 	probe     probe
+	proven    *proven // what this process has examined
+	name      string  // of the storage there; empty: not there
 	calls     *bounded.Calls
 	sweeps    *bounded.Calls
 	callLimit time.Duration
@@ -107,7 +110,7 @@ func New(o Options) (*Codes, error) {
 	}
 	c := &Codes{
 		issuer:    o.Issuer,
-		prefix:    issuerPrefix(o.Issuer),
+		prefix:    place.Prefix(o.Issuer),
 		ring:      ring,
 		retention: o.Retention,
 		now:       o.Now,
@@ -117,10 +120,15 @@ func New(o Options) (*Codes, error) {
 		calls:     bounded.NewCalls(maxInFlight, bounded.UntilAbandoned),
 		sweeps:    bounded.NewCalls(maxSweeps, bounded.UntilAbandoned),
 		callLimit: callLimit,
+		proven:    processProven,
 	}
 	c.setDefaults()
 	c.backend, err = newBackend(o.Storage, c.failed)
-	return c, err
+	if err != nil {
+		return nil, err
+	}
+	c.name = provenName(o.Storage, c.backend)
+	return c, nil
 }
 
 func (c *Codes) setDefaults() {

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"io/fs"
 	"os"
 	"sync"
 	"time"
@@ -64,6 +65,13 @@ func (s *UsedSet) Purge(now time.Time) { s.purge(now) }
 // Noted returns how many buckets are remembered for sweeping.
 func (c *Codes) Noted() int { return len(c.used.noted(c.prefix)) }
 
+// Process is what one process has found out about storages.
+type Process = proven
+
+// SetProcess lets these codes be those of another process, or of another config
+// of the same.
+func (c *Codes) SetProcess(p *Process) { c.proven = p }
+
 // SetLocal decides what the file system is taken for.
 func (c *Codes) SetLocal(local bool, boot string) {
 	f := c.backend.(*fileStore)
@@ -79,7 +87,7 @@ func (c *Codes) Traits() (boot string, durable, links bool) {
 
 // Step is one call of the operating system.
 type Step struct {
-	Op string // "read", "mkdir", "create", "write", "sync", "close", "rename", "link", "remove", "syncdir"
+	Op string // "read", "mkdir", "create", "write", "sync", "close", "rename", "link", "remove", "stat", "syncdir"
 	N  int    // from 1
 }
 
@@ -144,6 +152,11 @@ func (o *faulty) Link(from, to string) error {
 
 func (o *faulty) Remove(name string) error {
 	return o.f.around("remove", func() error { return os.Remove(name) })
+}
+
+func (o *faulty) Stat(name string) (info fs.FileInfo, err error) {
+	err = o.f.around("stat", func() error { info, err = os.Stat(name); return err })
+	return info, err
 }
 
 func (o *faulty) SyncDir(dir string) error {

@@ -33,8 +33,8 @@ type fileStore struct {
 	isLocal func(dir string) bool
 	bootID  func() string
 
-	// found is set by prepare. Until then the store trusts nothing: no links,
-	// everything synced.
+	// found is set by prepare or resume. Until then the store trusts nothing: no
+	// links, everything synced.
 	found  atomic.Pointer[traits]
 	synced folders // whose names are durable
 }

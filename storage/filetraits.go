@@ -6,40 +6,83 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
-	"path/filepath"
+	"os"
 	"sync"
 )
 
+// probeDir is where the probe writes.
+const probeDir = "oidc_token/probe"
+
 // prepare finds out whether the file system is local and has hard links, and
 // makes sure that a name that exists cannot be taken again.
-func (s *fileStore) prepare(ctx context.Context) error {
+func (s *fileStore) prepare(ctx context.Context) (evidence, error) {
 	var random [16]byte
 	rand.Read(random[:]) // never fails
-	key := "oidc_token/probe/" + hex.EncodeToString(random[:])
+	key := probeDir + "/" + hex.EncodeToString(random[:])
 	name, second := s.files.Filename(key), s.files.Filename(key+"-2")
 	if err := s.store(ctx, key, random[:]); err != nil {
-		return err
+		return evidence{}, err
 	}
 	defer s.os.Remove(name)
 	defer s.os.Remove(second)
-	err := s.create(name, nil)
+	if err := s.examineCreate(ctx, key); err != nil {
+		return evidence{}, err
+	}
+	folder, err := s.os.Stat(s.folder())
+	if err != nil {
+		return evidence{}, s.failure(ctx, "probe", key, err)
+	}
+	t, local := s.surroundings()
+	t.links = local && s.os.Link(name, second) == nil
+	if t.links && s.os.Link(name, second) == nil {
+		return evidence{}, refusal(s, "it links to a name that exists")
+	}
+	s.found.Store(&t)
+	return evidence{folder, local, t}, nil
+}
+
+func (s *fileStore) examineCreate(ctx context.Context, taken string) error {
+	err := s.create(s.files.Filename(taken), nil)
 	if err == nil {
 		return refusal(s, "it creates a file anew that exists")
 	}
 	if !errors.Is(err, fs.ErrExist) {
-		return s.failure(ctx, "probe", key, err)
+		return s.failure(ctx, "probe", taken, err)
 	}
-	t := traits{durable: true}
-	if s.isLocal(filepath.Dir(name)) {
-		t.boot = s.bootID()
-		t.durable = t.boot == ""
-		t.links = s.os.Link(name, second) == nil
+	return nil
+}
+
+// resume takes the traits over where the folder is the very one they were found
+// in, by device and inode, and what can be seen without writing is as it was:
+// that the file system is local, and the operating system's start. A folder that
+// was made anew, or that another file system was mounted over, is examined like
+// any other. What a mount in the same place with the same inode could still
+// differ in is hard links, and a claim that cannot link creates.
+func (s *fileStore) resume(_ context.Context, e evidence) bool {
+	folder, err := s.os.Stat(s.folder())
+	if err != nil || !os.SameFile(folder, e.folder) {
+		return false
 	}
-	if t.links && s.os.Link(name, second) == nil {
-		return refusal(s, "it links to a name that exists")
+	t, local := s.surroundings()
+	t.links = e.traits.links
+	if local != e.local || t != e.traits {
+		return false
 	}
 	s.found.Store(&t)
-	return nil
+	return true
+}
+
+// folder is the name of the folder that the probe writes to.
+func (s *fileStore) folder() string { return s.files.Filename(probeDir) }
+
+// surroundings are what can be seen without writing: all traits but links.
+func (s *fileStore) surroundings() (t traits, local bool) {
+	t.durable = true
+	if local = s.isLocal(s.folder()); local {
+		t.boot = s.bootID()
+		t.durable = t.boot == ""
+	}
+	return t, local
 }
 
 // folders is a small set of folders.

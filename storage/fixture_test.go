@@ -58,6 +58,7 @@ func node(t testing.TB, s certmagic.Storage, c *clock, change ...func(*storage.O
 	if err != nil {
 		t.Fatal(err)
 	}
+	codes.SetProcess(new(storage.Process))
 	return codes
 }
 

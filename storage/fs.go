@@ -2,6 +2,7 @@ package storage
 
 import (
 	"io"
+	"io/fs"
 	"os"
 	"runtime"
 )
@@ -17,6 +18,7 @@ type fileSystem interface {
 	// Link gives a file a second name that does not exist yet.
 	Link(from, to string) error
 	Remove(name string) error
+	Stat(name string) (fs.FileInfo, error)
 	// SyncDir makes the names in a folder durable.
 	SyncDir(dir string) error
 }
@@ -28,11 +30,12 @@ type file interface {
 
 type operatingSystem struct{}
 
-func (operatingSystem) ReadFile(name string) ([]byte, error) { return os.ReadFile(name) }
-func (operatingSystem) MkdirAll(dir string) error            { return os.MkdirAll(dir, 0o700) }
-func (operatingSystem) Rename(from, to string) error         { return os.Rename(from, to) }
-func (operatingSystem) Link(from, to string) error           { return os.Link(from, to) }
-func (operatingSystem) Remove(name string) error             { return os.Remove(name) }
+func (operatingSystem) ReadFile(name string) ([]byte, error)  { return os.ReadFile(name) }
+func (operatingSystem) MkdirAll(dir string) error             { return os.MkdirAll(dir, 0o700) }
+func (operatingSystem) Rename(from, to string) error          { return os.Rename(from, to) }
+func (operatingSystem) Link(from, to string) error            { return os.Link(from, to) }
+func (operatingSystem) Stat(name string) (fs.FileInfo, error) { return os.Stat(name) }
+func (operatingSystem) Remove(name string) error              { return os.Remove(name) }
 
 func (operatingSystem) Create(name string) (file, error) {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)

@@ -18,9 +18,11 @@ type genericStore struct {
 	failures
 }
 
-func (s *genericStore) kind() string                  { return genericKind }
-func (s *genericStore) boot() string                  { return "" }
-func (s *genericStore) prepare(context.Context) error { return nil }
+func (s *genericStore) kind() string { return genericKind }
+func (s *genericStore) boot() string { return "" }
+
+func (s *genericStore) prepare(context.Context) (evidence, error) { return evidence{}, nil }
+func (s *genericStore) resume(context.Context, evidence) bool     { return true }
 
 func (s *genericStore) load(ctx context.Context, key string) ([]byte, error) {
 	value, err := s.storage.Load(ctx, key)

@@ -72,7 +72,7 @@ func (e *examination) over(now time.Time) bool {
 
 func (c *Codes) examine(ctx context.Context, e *examination) {
 	_, err := call(ctx, c, "probe", func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, examineBackend(ctx, c.backend)
+		return struct{}{}, c.prove(ctx)
 	})
 	if errors.Is(err, ErrRefused) { // whatever else failed was told of where it failed
 		c.failed("probe", err)
@@ -91,9 +91,28 @@ func (c *Codes) examine(ctx context.Context, e *examination) {
 	close(e.done)
 }
 
+// prove examines the storage unless this process has done so before.
+func (c *Codes) prove(ctx context.Context) error {
+	if c.name == "" {
+		_, err := examineBackend(ctx, c.backend)
+		return err
+	}
+	if e, ok := c.proven.get(c.name); ok && c.backend.resume(ctx, e) {
+		return nil
+	}
+	e, err := examineBackend(ctx, c.backend)
+	switch {
+	case err == nil:
+		c.proven.put(c.name, e)
+	case errors.Is(err, ErrRefused):
+		c.proven.remove(c.name)
+	}
+	return err
+}
+
 // examineBackend asks of the storage what the redemption of a code asks of it,
 // with bytes that are not text, as sealed records are not.
-func examineBackend(ctx context.Context, b backend) error {
+func examineBackend(ctx context.Context, b backend) (evidence, error) {
 	var random [48]byte
 	rand.Read(random[:]) // never fails
 	key := "oidc_token/probe/" + hex.EncodeToString(random[:16])
@@ -101,7 +120,7 @@ func examineBackend(ctx context.Context, b backend) error {
 	second := append([]byte{0xfe, 0, '\r', 0xc0, 0xaf}, random[16:]...)
 	if err := examineKey(ctx, b, key, first, second); err != nil {
 		_ = b.remove(ctx, key) // the storage is at fault already
-		return err
+		return evidence{}, err
 	}
 	return b.prepare(ctx)
 }

@@ -15,12 +15,13 @@ import (
 	"github.com/caddyserver/certmagic"
 
 	"github.com/authentiq/caddy-oidc-token/internal/bounded"
+	"github.com/authentiq/caddy-oidc-token/internal/place"
 	"github.com/authentiq/caddy-oidc-token/internal/seal"
 	"github.com/authentiq/caddy-oidc-token/internal/token"
 )
 
 const (
-	firstTimeout = 5 * time.Second        // that a request waits for the first keys
+	firstTimeout = 5 * time.Second        // that a request waits for an issuer's first keys
 	firstPoll    = 100 * time.Millisecond // between its readings meanwhile
 	jwksMaxAge   = 5 * time.Second        // of a reading that is published unasked
 )
@@ -47,8 +48,10 @@ const (
 // (RS256, else any) for as long as a new key waits. That includes a client that
 // asks by name for the very algorithm that is becoming the default.
 //
-// Where the storage fails the last set goes on. Records that do not open never
-// lead to a new identity: the operator is told, and Rotate replaces them.
+// Where the storage fails the last set goes on, also across a config reload if
+// it is certain that the storage is the same and the encryption keys are. Records
+// that do not open never lead to a new identity: the operator is told, and Rotate
+// replaces them.
 type Automatic struct {
 	storage    certmagic.Storage
 	vault      vault
@@ -59,7 +62,8 @@ type Automatic struct {
 	generate   func(token.Algorithm) (crypto.Signer, error)
 	calls      *bounded.Calls // of the storage
 	known      *known         // what this process has known
-	place      place          // under which it does
+	place      place.Place    // under which it does
+	opens      ringID         // of the encryption keys
 	certain    bool           // that this is the place known
 	doubt      sync.Once      // says that it is not
 
@@ -101,10 +105,14 @@ func NewAutomatic(o Options) (*Automatic, error) {
 		logger:    o.Logger,
 		generate:  generate,
 		calls:     newCalls(),
-		known:     processKnown,
+		known:     o.known,
+		opens:     newRingID(o.EncryptionKeys),
 		attempted: make(chan struct{}),
 		writing:   make(chan struct{}, 1),
 		resealed:  map[string]bool{},
+	}
+	if a.known == nil {
+		a.known = processKnown
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -118,8 +126,7 @@ func NewAutomatic(o Options) (*Automatic, error) {
 	if err := check(o, a.schedule.lead); err != nil {
 		return a, err
 	}
-	a.place.prefix = a.vault.prefix
-	a.place.storage, a.certain = identity(o.Storage)
+	a.place, a.certain = place.Of(o.Storage, o.Issuer)
 	return a, nil
 }
 
@@ -132,8 +139,8 @@ func (a *Automatic) SigningKey(ctx context.Context, alg token.Algorithm) (*token
 		return nil, err
 	}
 	now := a.now()
-	if current.young(now) && current.age(now) > time.Second {
-		current = a.fresh(ctx, current, now)
+	if current.young(now) && current.age(now) > time.Second || current.outlived(now) {
+		current = a.fresh(ctx, pathTimeout, current, now)
 	}
 	v := a.view(current, now)
 	r := v.signer(alg, now)
@@ -167,6 +174,10 @@ func (a *Automatic) noSigner(v *view, alg token.Algorithm) error {
 }
 
 // JWKS returns the published set. Errors: ErrUnavailable.
+//
+// While an issuer is new it waits for a slow storage as long as for the first
+// keys: one made a moment ago elsewhere signs already, and a client keeps for
+// minutes a set that lacks it.
 func (a *Automatic) JWKS(ctx context.Context) (json.RawMessage, error) {
 	current, err := a.ready(ctx)
 	if err != nil {
@@ -174,7 +185,11 @@ func (a *Automatic) JWKS(ctx context.Context) (json.RawMessage, error) {
 	}
 	now := a.now()
 	if current.young(now) || current.age(now) > jwksMaxAge {
-		current = a.fresh(ctx, current, now)
+		patience := pathTimeout
+		if current.allYoung(now) {
+			patience = firstTimeout
+		}
+		current = a.fresh(ctx, patience, current, now)
 	}
 	return a.view(current, now).jwks, nil
 }
@@ -192,9 +207,10 @@ func (a *Automatic) States() []State {
 	return slices.Clone(a.view(current, a.now()).states)
 }
 
-// ready returns the current set. Before the storage has been read for the first
-// time it waits for that; later it never waits.
+// ready returns the current set. Before this process has read the storage for
+// the first time it waits for that; later it never waits.
 func (a *Automatic) ready(ctx context.Context) (*snapshot, error) {
+	a.takeOver()
 	if current := a.current.Load(); current != nil {
 		return current, nil
 	}
@@ -217,7 +233,7 @@ func (a *Automatic) ready(ctx context.Context) (*snapshot, error) {
 func (a *Automatic) await(ctx context.Context) error {
 	ticker := time.NewTicker(firstPoll)
 	defer ticker.Stop()
-	for a.fresh(ctx, nil, a.now()) == nil {
+	for a.fresh(ctx, pathTimeout, nil, a.now()) == nil {
 		select {
 		case <-a.attempted:
 			err, _ := a.failure(a.now())
@@ -233,11 +249,11 @@ func (a *Automatic) await(ctx context.Context) error {
 // fresh returns a reading that begins now, or current where the storage does
 // not answer. After a failure it does not ask again for a second, so that a
 // storage that hangs does not hang every request.
-func (a *Automatic) fresh(ctx context.Context, current *snapshot, now time.Time) *snapshot {
+func (a *Automatic) fresh(ctx context.Context, patience time.Duration, current *snapshot, now time.Time) *snapshot {
 	if _, recent := a.failure(now); recent {
 		return current
 	}
-	bounded, cancel := context.WithTimeout(ctx, pathTimeout)
+	bounded, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	found, err := a.refresh(bounded)
 	if err == nil && len(found.records) > 0 {

@@ -116,6 +116,7 @@ func newFixture(t *testing.T, store *memory, c *clock, change func(*Options)) *f
 		CacheLifetime:    15 * time.Minute,
 		Now:              c.Now,
 		Logger:           slog.New(slog.NewTextHandler(log, nil)),
+		known:            new(known), // as in a process of its own
 	}
 	if change != nil {
 		change(&o)
@@ -125,7 +126,6 @@ func newFixture(t *testing.T, store *memory, c *clock, change func(*Options)) *f
 		t.Fatal(err)
 	}
 	a.generate = pooled(0)
-	a.known = new(known) // as in a process of its own
 	return &fixture{a, t, c, store, log}
 }
 

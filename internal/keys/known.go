@@ -1,51 +1,115 @@
 package keys
 
 import (
-	"fmt"
-	"path/filepath"
+	"crypto/sha256"
 	"sync"
 
-	"github.com/caddyserver/certmagic"
+	"github.com/authentiq/caddy-oidc-token/internal/place"
 )
 
 // processKnown is what this process has known. It outlives a config reload,
-// which would otherwise take an emptied storage for a new issuer's.
+// which would otherwise take an emptied storage for a new issuer's, and leave
+// the issuer without keys where the storage is away.
 var processKnown = new(known)
 
-// known remembers where keys have been found. Safe for concurrent use.
+// known remembers where keys have been found and, where that is certainly the
+// same storage again, the last set. One set for each place. Private keys are
+// here no longer than the process lives. Safe for concurrent use.
 type known struct {
-	mu     sync.Mutex // guards places
-	places map[place]struct{}
+	mu     sync.Mutex // guards everything below
+	places map[place.Place]held
+	begun  uint64 // readings
 }
 
-// place is one issuer's folder in one storage.
-type place struct{ storage, prefix string }
+// held is the last set that was read at a place. since is the number of the
+// earliest reading that may replace it.
+type held struct {
+	set   *snapshot // nil: none may be taken over
+	opens ringID
+	since uint64
+}
 
-func (k *known) add(p place) {
+// ringID tells encryption keys from others, and from none. With others the
+// operator expects what they do not open to be refused, and with the same in
+// another order that it is sealed anew.
+type ringID [sha256.Size]byte
+
+func newRingID(keys [][]byte) ringID {
+	h := sha256.New()
+	for _, key := range keys {
+		h.Write(key) // each has the same length
+	}
+	return ringID(h.Sum(nil))
+}
+
+// number numbers a reading that begins.
+func (k *known) number() uint64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.places == nil {
-		k.places = map[place]struct{}{}
-	}
-	k.places[p] = struct{}{}
+	k.begun++
+	return k.begun
 }
 
-func (k *known) has(p place) bool {
+// add remembers that there are keys at p.
+func (k *known) add(p place.Place) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.put(p, k.places[p])
+}
+
+// keep remembers a set. One whose reading began before that of the last, or
+// before keys were dropped, comes too late: the former config's readings may
+// still end when the next one's have.
+func (k *known) keep(p place.Place, set *snapshot, opens ringID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if set.number >= k.places[p].since {
+		k.put(p, held{set: set, opens: opens, since: set.number})
+	}
+}
+
+// drop forgets the set at p, and with it what any reading finds that has begun
+// by now. That there were keys is remembered.
+func (k *known) drop(p place.Place) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.put(p, held{since: k.begun + 1})
+}
+
+func (k *known) put(p place.Place, h held) {
+	if k.places == nil {
+		k.places = map[place.Place]held{}
+	}
+	k.places[p] = h
+}
+
+func (k *known) has(p place.Place) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	_, ok := k.places[p]
 	return ok
 }
 
-// identity names a storage across reloads, each of which makes it anew. certain
-// is false where the name is only that of its type: then it may be another.
-func identity(storage certmagic.Storage) (name string, certain bool) {
-	kind := fmt.Sprintf("%T", storage)
-	switch s := storage.(type) {
-	case *certmagic.FileStorage:
-		return kind + " " + filepath.Clean(s.Path), true
-	case fmt.Stringer:
-		return kind + " " + s.String(), true
+// set returns the last set at p that these encryption keys opened; nil: none.
+func (k *known) set(p place.Place, opens ringID) *snapshot {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if h := k.places[p]; h.opens == opens {
+		return h.set
 	}
-	return kind, false
+	return nil
+}
+
+// takeOver begins with the set that this process held before its config was
+// reloaded, as if it had gone on. It does so when the set is first needed, not
+// when the config is loaded: until then the former one still reads and rotates.
+// The set stands in until the storage has been read, and spares no part of that:
+// each record is loaded and opened again.
+func (a *Automatic) takeOver() {
+	if a.current.Load() != nil {
+		return
+	}
+	if set := a.known.set(a.place, a.opens); set != nil {
+		a.current.CompareAndSwap(nil, &snapshot{began: set.began, records: set.records, takenOver: true})
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/authentiq/caddy-oidc-token/internal/place"
 )
 
 const (
@@ -85,4 +87,4 @@ func (a *Automatic) tryUnlock(ctx context.Context) {
 }
 
 // lockName has only characters that no storage folds into others.
-func (a *Automatic) lockName() string { return "oidc_token_keys_" + a.vault.issuerHash }
+func (a *Automatic) lockName() string { return "oidc_token_keys_" + place.Hash(a.vault.issuer) }

@@ -15,6 +15,7 @@ import (
 
 const (
 	refreshInterval = 30 * time.Second
+	longestInterval = refreshInterval + refreshInterval/6
 	writeTimeout    = 30 * time.Second
 	awaitFor        = time.Hour // that a stored key, if no key is listed, keeps others from being made
 )
@@ -70,6 +71,7 @@ func (a *Automatic) maintain(ctx context.Context) (err error) {
 		return err
 	}
 	defer a.endWriting()
+	a.takeOver()
 	found, err := a.refresh(ctx)
 	if err != nil {
 		return err
@@ -127,7 +129,7 @@ func (a *Automatic) disappeared() error {
 		return errDisappeared
 	}
 	a.doubt.Do(func() {
-		a.logger.Error("the issuer had signing keys before and gets new ones: another storage, or its own was emptied", "storage", a.place.storage)
+		a.logger.Error("the issuer had signing keys before and gets new ones: another storage, or its own was emptied", "storage", a.place.Storage)
 	})
 	return nil
 }

@@ -24,6 +24,7 @@ type Options struct {
 	CacheLifetime    time.Duration     // max-age of the JWKS
 	Now              func() time.Time  // nil: time.Now
 	Logger           *slog.Logger      // nil: discard
+	known            *known            // nil: the process's, which outlives a config reload
 }
 
 func check(o Options, lead time.Duration) error {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/authentiq/caddy-oidc-token/internal/place"
 	"github.com/authentiq/caddy-oidc-token/internal/seal"
 	"github.com/authentiq/caddy-oidc-token/internal/token"
 )
@@ -63,16 +64,13 @@ func (r *record) first() bool { return r.signsAt.Equal(r.createdAt) }
 // vault writes and reads one issuer's records. Its label binds a sealed record
 // to its issuer and its place.
 type vault struct {
-	issuer     string
-	issuerHash string
-	prefix     string // storage key of the folder
-	ring       *seal.Ring
+	issuer string
+	prefix string // storage key of the folder
+	ring   *seal.Ring
 }
 
 func newVault(issuer string, ring *seal.Ring) vault {
-	sum := sha256.Sum256([]byte(issuer))
-	hash := hex.EncodeToString(sum[:16])
-	return vault{issuer: issuer, issuerHash: hash, prefix: "oidc_token/" + hash + "/keys", ring: ring}
+	return vault{issuer: issuer, prefix: place.Prefix(issuer) + "/keys", ring: ring}
 }
 
 // storageKey returns the place of the key with that kid: lower-case hex, since

@@ -24,44 +24,8 @@ var errHalf = errors.New("the storage listed a part only")
 var errDisappeared = errors.New("every signing key has disappeared from storage: restore them from a backup, " +
 	"or begin with new ones by: caddy oidc-token rotate-key --drop-old")
 
-// snapshot is what one reading of the storage found. Immutable.
-type snapshot struct {
-	began    time.Time
-	records  []*record // by storage key
-	unopened map[string]error
-}
-
-func (s *snapshot) find(storageKey string) *record {
-	if s == nil {
-		return nil
-	}
-	i, ok := slices.BinarySearchFunc(s.records, storageKey, func(r *record, key string) int {
-		switch {
-		case r.storageKey < key:
-			return -1
-		case r.storageKey > key:
-			return 1
-		}
-		return 0
-	})
-	if !ok {
-		return nil
-	}
-	return s.records[i]
-}
-
-func (s *snapshot) young(now time.Time) bool {
-	return slices.ContainsFunc(s.records, func(r *record) bool { return r.young(now) })
-}
-
-// age returns how long ago the reading began. A clock that was set back makes
-// it endlessly old.
-func (s *snapshot) age(now time.Time) time.Duration {
-	if age := now.Sub(s.began); age >= 0 {
-		return age
-	}
-	return 1<<63 - 1
-}
+// errNoneOpens: there are keys, and this config opens none of them.
+var errNoneOpens = errors.New("no signing key in storage opens")
 
 // reading is one reading of the storage and those who wait for it.
 type reading struct {
@@ -133,20 +97,20 @@ func (a *Automatic) failure(now time.Time) (err error, recent bool) {
 	return a.lastErr, !a.failedAt.IsZero() && since >= 0 && since < time.Second
 }
 
-// read reads the storage once. What was read before is not read again: records
-// never change. Only what was read back is ever used, also of what this process
-// stored itself.
+// read reads the storage once. What this Automatic read before is not read
+// again: records never change. Only what was read back is ever used, also of
+// what this process stored itself.
 func (a *Automatic) read(ctx context.Context) (*snapshot, error) {
 	before := a.current.Load()
-	found := &snapshot{began: a.now(), unopened: map[string]error{}}
+	found := &snapshot{began: a.now(), number: a.known.number(), unopened: map[string]error{}}
 	keys, err := a.list(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("listing signing keys: %w", err)
 	}
 	for _, key := range keys {
 		r := before.find(key)
-		if r == nil {
-			r, err = a.load(ctx, key, before == nil)
+		if r == nil || before.takenOver {
+			r, err = a.load(ctx, key, before)
 		}
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // deleted since it was listed
@@ -168,13 +132,26 @@ func (a *Automatic) adopt(found *snapshot) error {
 	switch {
 	case len(found.records) > 0:
 		a.current.Store(found)
-		a.known.add(a.place)
+		a.remember(found)
+	case a.current.Load() != nil && len(found.unopened) > 0:
+		// What was held goes on, Run says what does not open, and requests do not
+		// ask the storage for it over and over.
+		a.failed(errNoneOpens)
 	case a.current.Load() != nil:
 		// Keys are deleted only when others are there. A new identity because a
 		// storage was emptied or answers nonsense would be worse than the old one.
 		return errDisappeared
 	}
 	return nil
+}
+
+// remember lets the next config of this process begin with what was found.
+func (a *Automatic) remember(found *snapshot) {
+	if a.certain {
+		a.known.keep(a.place, found, a.opens)
+	} else {
+		a.known.add(a.place)
+	}
 }
 
 // list returns the places of keys. Some storages list nothing without, others
@@ -221,7 +198,8 @@ func (a *Automatic) places(listed []string) []string {
 	return slices.Compact(keys)
 }
 
-func (a *Automatic) load(ctx context.Context, storageKey string, firstReading bool) (*record, error) {
+// load: a key that was held before a reload has been held since then.
+func (a *Automatic) load(ctx context.Context, storageKey string, before *snapshot) (*record, error) {
 	data, err := a.storage.Load(ctx, storageKey)
 	if err != nil {
 		return nil, err
@@ -231,7 +209,11 @@ func (a *Automatic) load(ctx context.Context, storageKey string, firstReading bo
 		return nil, err
 	}
 	r.seenAt = a.now()
-	if firstReading && !r.young(r.seenAt) {
+	held := before.find(storageKey)
+	switch {
+	case held != nil:
+		r.seenAt = held.seenAt
+	case before == nil && !r.young(r.seenAt):
 		r.seenAt = r.createdAt // settled long before this process began
 	}
 	return r, nil

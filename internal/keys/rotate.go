@@ -39,7 +39,9 @@ func (a *Automatic) Rotate(ctx context.Context, dropOld bool) (states []State, e
 		return nil, err
 	}
 	if dropOld {
-		if err := a.dropOthers(ctx, made); err != nil {
+		err := a.dropOthers(ctx, made)
+		a.known.drop(a.place) // also of readings that began before a key was gone
+		if err != nil {
 			return nil, err
 		}
 	}
