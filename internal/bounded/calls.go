@@ -70,8 +70,9 @@ func Do[T any](ctx context.Context, calls *Calls, limit time.Duration, f func(co
 	}
 	answers := make(chan answer[T], 1)
 	go func() {
-		defer func() { <-calls.places }()
-		answers <- protected(ctx, f)
+		a := protected(ctx, f)
+		<-calls.places // before the answer is seen: whoever has it may call again
+		answers <- a
 	}()
 	select {
 	case a := <-answers:

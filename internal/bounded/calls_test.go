@@ -154,3 +154,12 @@ func TestCallerThatLeaves(t *testing.T) {
 		})
 	})
 }
+
+func TestAPlaceIsFreeOnceTheCallHasAnswered(t *testing.T) {
+	calls := bounded.NewCalls(1, bounded.UntilAbandoned)
+	for range 10_000 {
+		if _, err := bounded.Do(t.Context(), calls, limit, func(context.Context) (int, error) { return 1, nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
