@@ -28,6 +28,10 @@ func Open(address, prefix string) *Storage {
 	return &Storage{client: redis.NewClient(&redis.Options{Addr: address}), prefix: prefix}
 }
 
+// String names the storage, the same for every config that has it: what the
+// process knows of it outlives a reload.
+func (s *Storage) String() string { return s.client.Options().Addr + " " + s.prefix }
+
 // Close ends the connections.
 func (s *Storage) Close() error { return s.client.Close() }
 
@@ -109,8 +113,8 @@ type Claiming struct{ *Storage }
 func (Claiming) ClaimKind() string { return "redis-renamenx/v1" }
 
 // Claim implements storage.Claimer. RENAMENX is one step in Redis. A repetition
-// after an answer that was lost finds no key at from, which is an error: nobody
-// wins.
+// after an answer that was lost finds no key at from, which Redis calls an
+// error; here the claim is not won, and nobody's.
 func (c Claiming) Claim(ctx context.Context, from, to string) (bool, error) {
 	won, err := c.client.RenameNX(ctx, c.prefix+from, c.prefix+to).Result()
 	if err != nil && strings.Contains(err.Error(), "no such key") {
