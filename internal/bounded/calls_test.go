@@ -3,6 +3,7 @@ package bounded_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -156,10 +157,18 @@ func TestCallerThatLeaves(t *testing.T) {
 }
 
 func TestAPlaceIsFreeOnceTheCallHasAnswered(t *testing.T) {
-	calls := bounded.NewCalls(1, bounded.UntilAbandoned)
-	for range 10_000 {
-		if _, err := bounded.Do(t.Context(), calls, limit, func(context.Context) (int, error) { return 1, nil }); err != nil {
-			t.Fatal(err)
-		}
+	const callers = 4
+	calls := bounded.NewCalls(callers, bounded.UntilAbandoned)
+	var work sync.WaitGroup
+	for range callers {
+		work.Go(func() {
+			for range 5000 {
+				if _, err := bounded.Do(t.Context(), calls, limit, func(context.Context) (int, error) { return 1, nil }); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
 	}
+	work.Wait()
 }
