@@ -157,12 +157,12 @@ func TestCallerThatLeaves(t *testing.T) {
 }
 
 func TestAPlaceIsFreeOnceTheCallHasAnswered(t *testing.T) {
-	const callers = 4
+	const callers = 8
 	calls := bounded.NewCalls(callers, bounded.UntilAbandoned)
 	var work sync.WaitGroup
 	for range callers {
 		work.Go(func() {
-			for range 5000 {
+			for range 20_000 {
 				if _, err := bounded.Do(t.Context(), calls, limit, func(context.Context) (int, error) { return 1, nil }); err != nil {
 					t.Error(err)
 					return
