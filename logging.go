@@ -12,7 +12,7 @@ import (
 
 // log writes the request's one line and counts it. Level info for success and
 // a client's mistake, warn for a security event, error for a fault. Nothing
-// secret reaches it: the attempt has ids and keyed hashes only.
+// secret reaches it: the attempt has ids and hashes only.
 func (x *responder) log(e *oauth.Error) {
 	took := x.now().Sub(x.start)
 	metrics.observeRequest(x.attempt, e, took)

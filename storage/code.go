@@ -28,8 +28,8 @@ func WellFormed(code string) bool {
 	return ok
 }
 
-// Ref is a short keyed hash of a code for logs. It cannot be turned back.
-// Empty for a code that is not WellFormed.
+// Ref is a short hash of a code for logs. It cannot be turned back, for a code
+// is random. Empty for a code that is not WellFormed.
 func Ref(code string) string {
 	if !WellFormed(code) {
 		return ""
