@@ -86,10 +86,11 @@ func rotateKeys(w http.ResponseWriter, r *http.Request) error {
 	if err := readAdminRequest(w, r, &request); err != nil {
 		return err
 	}
-	i, err := live.find(request.Issuer)
+	i, err := live.begin(request.Issuer)
 	if err != nil {
 		return apiError(err)
 	}
+	defer i.end()
 	if i.automatic == nil {
 		return caddy.APIError{HTTPStatus: http.StatusConflict,
 			Err: errors.New("this issuer signs with signing_key files: replace the files and reload the config")}

@@ -26,6 +26,8 @@ type App struct {
 
 	stop context.CancelFunc // set by Start
 	work sync.WaitGroup
+
+	workStopped, ended sync.Once
 }
 
 // sharedIssuer is an issuer and the config it was made from.
@@ -34,8 +36,8 @@ type sharedIssuer struct {
 	config string
 }
 
-// stopTimeout bounds how long a reload waits for background work that is in
-// the middle of a storage call.
+// stopTimeout bounds how long a reload waits for what is in the middle of a
+// storage call: first for all of it, and then for claims. No claim takes longer.
 const stopTimeout = 5 * time.Second
 
 // CaddyModule returns the Caddy module information.
@@ -96,29 +98,69 @@ func (a *App) Start() error {
 	return nil
 }
 
-// Stop ends the background work. The issuers go on answering requests that
-// are in flight: on a reload they are served while this runs.
+// Stop ends what uses the storage of this config: when it has returned Caddy
+// cleans up, and a storage module may close its client. A request that comes
+// later is the next config's.
 func (a *App) Stop() error {
-	if a.stop == nil {
+	if caddy.Exiting() {
+		// There is no next config. Caddy may stop its servers after this app, and
+		// they serve until they are; it cleans up when all have ended.
+		a.stopWork()
 		return nil
 	}
-	for _, i := range a.issuers {
-		live.remove(i.issuer)
-	}
-	a.stop()
-	done := make(chan struct{})
-	go func() { a.work.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-time.After(stopTimeout):
-		a.logger.Warn("background work is still waiting for storage", zap.Duration("waited", stopTimeout))
-	}
-	return nil
+	return a.Cleanup()
 }
 
 // Cleanup does what Stop does: a config whose apps have all started and that
 // fails after that is only cleaned up.
-func (a *App) Cleanup() error { return a.Stop() }
+func (a *App) Cleanup() error {
+	a.ended.Do(a.end)
+	return nil
+}
+
+func (a *App) end() {
+	var requests, claims []<-chan struct{}
+	for _, i := range a.issuers {
+		live.remove(i.issuer) // first: whom a closed issuer turns away looks there
+		requests = append(requests, i.requests.close())
+	}
+	var work sync.WaitGroup
+	work.Go(a.stopWork)
+	a.await("requests", requests...)
+	work.Wait()
+	// What a slow storage has held up until now does not begin to claim.
+	for _, i := range a.issuers {
+		claims = append(claims, i.claims.close())
+	}
+	a.await("claims", claims...)
+}
+
+// stopWork ends the background work.
+func (a *App) stopWork() {
+	a.workStopped.Do(func() {
+		if a.stop == nil {
+			return
+		}
+		a.stop()
+		done := make(chan struct{})
+		go func() { a.work.Wait(); close(done) }()
+		a.await("background work", done)
+	})
+}
+
+// await waits until all are closed, for at most stopTimeout.
+func (a *App) await(what string, all ...<-chan struct{}) {
+	timeout := time.NewTimer(stopTimeout)
+	defer timeout.Stop()
+	for _, done := range all {
+		select {
+		case <-done:
+		case <-timeout.C:
+			a.logger.Warn("a config that was replaced is still waiting for storage", zap.String("with", what), zap.Duration("waited", stopTimeout))
+			return
+		}
+	}
+}
 
 // Interface guards
 var (

@@ -67,7 +67,7 @@ func newFuzzed(f *testing.F) *fuzzed {
 	return x
 }
 
-func es256File(f *testing.F) string {
+func es256File(f testing.TB) string {
 	f.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

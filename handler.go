@@ -30,9 +30,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	case i.settings.tokenPath:
 		i.serveToken(w, r)
 	case i.settings.jwksPath:
-		i.serveDocument(w, r, func() ([]byte, error) { return i.keys.JWKS(r.Context()) })
+		i.serveDocument(w, r, func(i *issuer) ([]byte, error) { return i.keys.JWKS(r.Context()) })
 	case i.documents.openIDPath, i.documents.oauthPath:
-		i.serveDocument(w, r, func() ([]byte, error) { return i.documents.metadata, nil })
+		i.serveDocument(w, r, func(i *issuer) ([]byte, error) { return i.documents.metadata, nil })
 	default:
 		return next.ServeHTTP(w, r)
 	}
@@ -86,6 +86,12 @@ func (x *responder) setHeaders() {
 	x.id = requestID(x.r)
 	h.Set("X-Request-Id", x.id)
 	h.Add("Vary", "Origin")
+	x.allowOrigin()
+}
+
+// allowOrigin lets a browser page read the answer if it is on a list.
+func (x *responder) allowOrigin() {
+	h := x.w.Header()
 	if origins := x.r.Header.Values("Origin"); len(origins) == 1 && x.endpoint.OriginAllowed(origins[0]) {
 		h.Set("Access-Control-Allow-Origin", origins[0])
 		h.Set("Access-Control-Expose-Headers", "DPoP-Nonce, WWW-Authenticate, Retry-After, X-Request-Id")
@@ -107,7 +113,7 @@ func (x *responder) preflight() {
 }
 
 // token checks what HTTP itself decides, in the order TLS, method and early
-// data, and then has the endpoint respond, which bounds the body.
+// data, reads the body, which is bounded, and then has the endpoint respond.
 func (x *responder) token() (*token.Response, error) {
 	r := x.r
 	switch {
@@ -121,9 +127,34 @@ func (x *responder) token() (*token.Response, error) {
 		// RFC 8470 §5.2: early data can be replayed.
 		return nil, &oauth.Error{Kind: oauth.TooEarly, Reason: oauth.EarlyData}
 	}
-	response, attempt, err := x.endpoint.Respond(r, clientIP(r))
+	body, err := oauth.ReadBody(r)
+	if err != nil {
+		return nil, err
+	}
+	// Not before: a reload waits for what has begun, and must not wait for a
+	// client.
+	serving, err := x.begin()
+	if err != nil {
+		return nil, &oauth.Error{Kind: oauth.TemporarilyUnavailable, Reason: oauth.ConfigReplaced, RetryAfter: time.Second, Err: err,
+			Hint: "the request was under way when a reload removed the issuer; the code stays good"}
+	}
+	defer serving.end()
+	x.handOver(serving)
+	response, attempt, err := x.endpoint.Respond(r, body, clientIP(r))
 	x.attempt = attempt
 	return response, err
+}
+
+// handOver makes another issuer answer, if it is another.
+func (x *responder) handOver(to *issuer) {
+	if to == x.issuer {
+		return
+	}
+	x.issuer = to
+	h := x.w.Header()
+	h.Del("Access-Control-Allow-Origin")
+	h.Del("Access-Control-Expose-Headers")
+	x.allowOrigin()
 }
 
 // secure reports whether the request came over TLS: to this server, or to a

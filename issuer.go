@@ -22,7 +22,7 @@ import (
 const jwksLifetime = 15 * time.Minute
 
 // issuer is one configured issuer, complete: everything a request needs.
-// Immutable; its parts are safe for concurrent use.
+// Immutable but for what it counts; its parts are safe for concurrent use.
 type issuer struct {
 	identifier string
 	settings   *settings
@@ -33,7 +33,25 @@ type issuer struct {
 	documents  documents
 	logger     *zap.Logger
 	now        func() time.Time
+
+	// What uses the storage for somebody who waits. Both are closed before the
+	// storage module is.
+	requests inFlight // token requests that have arrived whole, reading keys, minting
+	claims   inFlight // of these, codes being claimed
 }
+
+// begin returns the issuer that is to serve what came to i, and that counts it
+// until its end: i, or where the config of i was replaced the issuer of the
+// config that runs, with its clients and keys. The storage of a replaced config
+// may be closed. The error is ErrNoIssuer.
+func (i *issuer) begin() (*issuer, error) {
+	if i.requests.begin() {
+		return i, nil
+	}
+	return live.begin(i.identifier)
+}
+
+func (i *issuer) end() { i.requests.end() }
 
 // newIssuer wires the parts. It reads signing_key files and does no other I/O.
 func newIssuer(s *settings, store certmagic.Storage, logger *zap.Logger, background *slog.Logger) (*issuer, error) {
@@ -61,7 +79,7 @@ func newIssuer(s *settings, store certmagic.Storage, logger *zap.Logger, backgro
 	i.endpoint = &oauth.Endpoint{
 		Issuer:  s.issuer,
 		Clients: s.clients,
-		Codes:   i.codes,
+		Codes:   servedCodes{i.codes, &i.claims},
 		Tokens: &token.Issuer{
 			Issuer:              s.issuer,
 			Algorithm:           s.signingAlg,

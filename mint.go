@@ -75,10 +75,11 @@ func Mint(ctx context.Context, issuer string, request *MintRequest) (*MintRespon
 	if request == nil {
 		return nil, fmt.Errorf("%w: it is nil", ErrRequest)
 	}
-	i, err := live.find(issuer)
+	i, err := live.begin(issuer)
 	if err != nil {
 		return nil, err
 	}
+	defer i.end()
 	return i.mint(ctx, request)
 }
 

@@ -66,6 +66,20 @@ func (r *registry) find(identifier string) (*issuer, error) {
 	return nil, fmt.Errorf("%w: %q is not running here; running: %s", ErrNoIssuer, identifier, identifiers(all))
 }
 
+// begin is find for what is going to use the issuer's storage, until its end.
+func (r *registry) begin(identifier string) (*issuer, error) {
+	for {
+		i, err := r.find(identifier)
+		if err != nil {
+			return nil, err
+		}
+		// One that is closed has left the registry, if only since find.
+		if i.requests.begin() {
+			return i, nil
+		}
+	}
+}
+
 func identifiers(issuers []*issuer) string {
 	var names []string
 	for _, i := range issuers {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestRegistry(t *testing.T) {
@@ -34,6 +35,17 @@ func TestRegistry(t *testing.T) {
 		r.remove(younger)
 		if find("https://a.example") != a {
 			t.Error("the older does not answer again")
+		}
+	})
+	t.Run("F36 one that is just closing is never begun with", func(t *testing.T) {
+		var r registry
+		older, closing := &issuer{identifier: "https://a.example"}, &issuer{identifier: "https://a.example"}
+		r.add(older)
+		r.add(closing)
+		closing.requests.close()
+		time.AfterFunc(10*time.Millisecond, func() { r.remove(closing) })
+		if i, err := r.begin("https://a.example"); err != nil || i != older || older.requests.count != 1 {
+			t.Errorf("it is: %v", err)
 		}
 	})
 	t.Run("of several issuers one must be named", func(t *testing.T) {

@@ -328,10 +328,16 @@ func (s *site) try(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	defer response.Body.Close()
-	a := &answer{Response: response}
-	if a.body, err = io.ReadAll(response.Body); err != nil {
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
 		return nil, err
 	}
+	return read(response, body), nil
+}
+
+// read is a response whose body was read.
+func read(response *http.Response, body []byte) *answer {
+	a := &answer{Response: response, body: body}
 	if json.Unmarshal(a.body, &a.json) == nil {
 		for _, name := range []string{"access_token", "id_token"} {
 			if token, ok := a.json[name].(string); ok {
@@ -339,7 +345,7 @@ func (s *site) try(r *http.Request) (*answer, error) {
 			}
 		}
 	}
-	return a, nil
+	return a
 }
 
 // tokenRequest is a POST to the token endpoint.

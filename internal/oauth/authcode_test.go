@@ -128,7 +128,7 @@ func TestReplay(t *testing.T) {
 		won := 0
 		for range 64 {
 			wg.Go(func() {
-				response, _, err := f.endpoint.Respond(q.clone().http(), q.addr)
+				response, _, err := respond(f.endpoint, q.clone().http(), q.addr)
 				mu.Lock()
 				defer mu.Unlock()
 				if response != nil {
@@ -409,7 +409,7 @@ func TestWhatIsGranted(t *testing.T) {
 		r := q.http()
 		r.Host = "evil.example"
 		r.Header.Set("X-Forwarded-Host", "evil.example")
-		response, _, err := f.endpoint.Respond(r, testAddr)
+		response, _, err := respond(f.endpoint, r, testAddr)
 		if err != nil {
 			t.Fatal(err)
 		}

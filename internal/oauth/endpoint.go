@@ -49,12 +49,13 @@ type Attempt struct {
 }
 
 // Respond answers one token request: RFC 6749 §3.2, OpenID Connect Core
-// §3.1.3. The method, the path and TLS were checked, the body is bounded, and
-// clientIP is the address failures are counted for. Every error is an *Error
-// or is treated as server_error.
-func (e *Endpoint) Respond(r *http.Request, clientIP netip.Addr) (*token.Response, Attempt, error) {
+// §3.1.3. The method, the path and TLS were checked, and the body is what
+// ReadBody read: nothing here waits for the client. clientIP is the address
+// failures are counted for. Every error is an *Error or is treated as
+// server_error.
+func (e *Endpoint) Respond(r *http.Request, body Body, clientIP netip.Addr) (*token.Response, Attempt, error) {
 	var a Attempt
-	req, err := e.parseRequest(r)
+	req, err := e.parseRequest(r, body)
 	if err != nil {
 		return nil, a, err
 	}

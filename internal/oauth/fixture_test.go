@@ -84,6 +84,15 @@ func newFixture(t testing.TB) *fixture {
 	return f
 }
 
+// respond does what the handler does with a request.
+func respond(e *Endpoint, r *http.Request, addr netip.Addr) (*token.Response, Attempt, error) {
+	body, err := ReadBody(r)
+	if err != nil {
+		return nil, Attempt{}, err
+	}
+	return e.Respond(r, body, addr)
+}
+
 func (f *fixture) codesOf(issuer string) *storage.Codes {
 	f.t.Helper()
 	codes, err := storage.New(storage.Options{
@@ -259,7 +268,7 @@ func (q *tokenRequest) http() *http.Request {
 
 func (f *fixture) respond(q *tokenRequest) (*token.Response, Attempt, *Error) {
 	f.t.Helper()
-	response, attempt, err := f.endpoint.Respond(q.http(), q.addr)
+	response, attempt, err := respond(f.endpoint, q.http(), q.addr)
 	if (response == nil) == (err == nil) {
 		f.t.Fatalf("Respond returned response %t and error %t", response != nil, err != nil)
 	}

@@ -43,7 +43,7 @@ func FuzzRespond(f *testing.F) {
 				r.Header.Set(name, value)
 			}
 		}
-		response, attempt, err := endpoint.endpoint.Respond(r, testAddr)
+		response, attempt, err := respond(endpoint.endpoint, r, testAddr)
 		if (response == nil) == (err == nil) {
 			t.Fatalf("response %t and error %v", response != nil, err)
 		}

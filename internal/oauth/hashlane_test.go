@@ -214,7 +214,7 @@ func TestHashLanes(t *testing.T) {
 			var wg sync.WaitGroup
 			for range slots {
 				r := q.http()
-				wg.Go(func() { _, _, _ = f.endpoint.Respond(r, testAddr) })
+				wg.Go(func() { _, _, _ = respond(f.endpoint, r, testAddr) })
 			}
 			synctest.Wait()
 			began := time.Now()
@@ -334,7 +334,7 @@ func TestHashLanes(t *testing.T) {
 				q.basic("human", "human")
 				r := q.http()
 				wg.Go(func() {
-					if _, _, err := f.endpoint.Respond(r, testAddr); err != nil {
+					if _, _, err := respond(f.endpoint, r, testAddr); err != nil {
 						t.Errorf("refused: %v", err)
 					}
 				})

@@ -76,6 +76,7 @@ const (
 // Causes that are ours.
 const (
 	Internal              Reason = "internal"
+	ConfigReplaced        Reason = "config_replaced"
 	Panic                 Reason = "panic"
 	StorageUnavailable    Reason = "storage_unavailable"
 	StorageRefused        Reason = "storage_refused"

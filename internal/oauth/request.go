@@ -26,18 +26,14 @@ type request struct {
 // parseRequest does what can be decided without a client: RFC 6749 §3.2. The
 // order of its steps is the precedence of their answers. Whatever is wrong
 // here is said before any credential is looked at.
-func (e *Endpoint) parseRequest(r *http.Request) (*request, error) {
-	body, err := readBody(r)
-	if err != nil {
-		return nil, err
-	}
+func (e *Endpoint) parseRequest(r *http.Request, body Body) (*request, error) {
 	if err := checkContentCoding(r.Header); err != nil {
 		return nil, err
 	}
 	if err := checkMediaType(r.Header); err != nil {
 		return nil, err
 	}
-	form, err := decodeForm(body)
+	form, err := decodeForm(string(body))
 	if err != nil {
 		return nil, &Error{Kind: InvalidRequest, Reason: FormMalformed, Err: err}
 	}
@@ -60,10 +56,13 @@ func (e *Endpoint) parseRequest(r *http.Request) (*request, error) {
 	return req, nil
 }
 
-// readBody reads the whole body before anything else is said about it, so that
+// Body is the body of a token request, which has arrived whole.
+type Body string
+
+// ReadBody reads the whole body before anything else is said about it, so that
 // the size decides first, declared or chunked. A body that ends early is no
 // request at all: what came might be the beginning of another one.
-func readBody(r *http.Request) (string, error) {
+func ReadBody(r *http.Request) (Body, error) {
 	if r.ContentLength > maxBody {
 		return "", tooLarge(nil)
 	}
@@ -80,7 +79,7 @@ func readBody(r *http.Request) (string, error) {
 	if r.ContentLength > int64(len(body)) {
 		return "", readError(io.ErrUnexpectedEOF)
 	}
-	return string(body), nil
+	return Body(body), nil
 }
 
 func readError(err error) error {

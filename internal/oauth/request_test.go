@@ -139,7 +139,7 @@ func TestRequestBody(t *testing.T) {
 			q := f.valid("web")
 			r := q.http()
 			r.Body, r.ContentLength = row.body(q.encoded())
-			_, _, err := f.endpoint.Respond(r, testAddr)
+			_, _, err := respond(f.endpoint, r, testAddr)
 			if row.want == (want{}) {
 				if err != nil {
 					t.Fatalf("refused: %v", err)
@@ -251,7 +251,7 @@ func TestSecretsInTheURI(t *testing.T) {
 		f := newFixture(t)
 		r := f.valid("web").http()
 		r.RequestURI = "/token?client_secret=x"
-		_, _, err := f.endpoint.Respond(r, testAddr)
+		_, _, err := respond(f.endpoint, r, testAddr)
 		if e := AsError(err); e == nil || e.Reason != SecretInURI || !e.Security || strings.Contains(e.Error(), "=x") {
 			t.Errorf("answered %v", err)
 		}
