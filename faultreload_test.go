@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/certmagic"
@@ -44,40 +45,70 @@ func (s *site) inFlight(r *http.Request) <-chan *answer {
 	return answers
 }
 
+// reloadDuring loads site blocks while a request waits in the storage, which
+// goes on once the config is up and the reload has had time to go wrong. It
+// returns the request's answer.
+func (s *site) reloadDuring(t *testing.T, load func() error, release func(), answers <-chan *answer) *answer {
+	t.Helper()
+	before := closings.Load()
+	loaded := make(chan error, 1)
+	go func() { loaded <- load() }()
+	select {
+	case err := <-loaded:
+		t.Errorf("the reload did not wait: %v", err)
+		loaded <- err
+	case <-time.After(300 * time.Millisecond):
+	}
+	if n := closings.Load(); n != before {
+		t.Error("the storage was closed under the request")
+	}
+	release()
+	a := <-answers
+	if err := <-loaded; err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+const (
+	otherSite = "http://127.0.0.1:PORT {\nrespond \"no issuer\" 404\n}"
+	otherPath = `
+http://127.0.0.1:PORT {
+	oidc_token {
+		issuer ISSUER
+		token_endpoint /oauth/token
+		CLIENTS
+	}
+	respond "no endpoint" 404
+}`
+)
+
+// withoutWeb is oneSite without client web.
+var withoutWeb = strings.Replace(oneSite, "CLIENTS", "client other {\nclient_secret "+webSecret+"\nredirect_uris https://app.example/callback\n}", 1)
+
 func TestAReloadTakesAwayWhatARequestUses(t *testing.T) {
-	const otherSite = "http://127.0.0.1:PORT {\nrespond \"no issuer\" 404\n}"
-	withoutClient := strings.Replace(oneSite, "CLIENTS", "client other {\nclient_secret "+webSecret+"\nredirect_uris https://app.example/callback\n}", 1)
-	for _, at := range []storagetest.Op{storagetest.OpLoad, storagetest.OpStore} {
-		t.Run("F37 a client is removed while its request is at "+string(at), func(t *testing.T) {
-			s, memory := memorySite(t)
-			code, later := s.mint(oidctoken.MintRequest{ClientID: "web"}), s.mint(oidctoken.MintRequest{ClientID: "web"})
-			reached, release := stopAt(memory, at)
-			answers := s.inFlight(s.redemption(code))
-			<-reached
-			err := s.loadOn(withoutClient, "test_memory")
-			release()
-			if err != nil {
-				t.Fatal(err)
-			}
-			wantEnd(t, <-answers)
-			s.send(s.redemption(later)).wantError(t, 401, "invalid_client")
-		})
-		t.Run("F37 an issuer is removed while its request is at "+string(at), func(t *testing.T) {
-			s, memory := memorySite(t)
-			code := s.mint(oidctoken.MintRequest{ClientID: "web"})
-			reached, release := stopAt(memory, at)
-			answers := s.inFlight(s.redemption(code))
-			<-reached
-			err := s.load(otherSite)
-			release()
-			if err != nil {
-				t.Fatal(err)
-			}
-			wantEnd(t, <-answers)
-			if a := s.send(s.redemption(code)); a.StatusCode != 404 {
-				t.Errorf("the issuer that is gone answers %d", a.StatusCode)
-			}
-		})
+	for _, row := range []struct {
+		name   string
+		reload func(*site) error
+		after  int // what the token endpoint answers then
+	}{
+		{"F37 a client is removed", func(s *site) error { return s.loadOn(withoutWeb, "test_closing") }, 401},
+		{"F37 an issuer is removed", func(s *site) error { return s.load(otherSite) }, 404},
+		{"F37 a path is changed", func(s *site) error { return s.loadOn(otherPath, "test_closing") }, 404},
+	} {
+		for _, at := range []storagetest.Op{storagetest.OpLoad, storagetest.OpStore} {
+			t.Run(row.name+" while its request is at "+string(at), func(t *testing.T) {
+				s, memory := closingSite(t)
+				code := s.mint(oidctoken.MintRequest{ClientID: "web"})
+				reached, release := stopAt(memory, at)
+				answers := s.inFlight(s.redemption(code))
+				<-reached
+				wantEnd(t, s.reloadDuring(t, func() error { return row.reload(s) }, release, answers))
+				if a := s.sendPast(s.redemption(code)); a.StatusCode != row.after {
+					t.Errorf("then a request is answered %d", a.StatusCode)
+				}
+			})
+		}
 	}
 }
 
@@ -106,12 +137,28 @@ func (*closingStorage) CaddyModule() caddy.ModuleInfo {
 
 func (s *closingStorage) Cleanup() error {
 	s.closed.Store(true)
-	closings <- struct{}{}
+	closings.Add(1)
 	return nil
 }
 
-// closings tells of each storage that was closed.
-var closings = make(chan struct{}, 100)
+// closings counts the storages that were closed.
+var closings atomic.Int64
+
+// closingSite is a memorySite whose reloads close the storage.
+func closingSite(t testing.TB) (*site, *storagetest.Memory) {
+	t.Helper()
+	memory := storagetest.NewMemory()
+	memories[t.Name()] = memory
+	s := newSite(t)
+	if err := s.loadOn(oneSite, "test_closing"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { caddy.Stop() })
+	// The keys are there and the storage was probed once a code was redeemed.
+	s.send(s.redemption(s.mint(oidctoken.MintRequest{ClientID: "web"}))).wantTokens(t)
+	memory.Reset()
+	return s, memory
+}
 
 func (s *closingStorage) CertMagicStorage() (certmagic.Storage, error) {
 	w := storagetest.Wrap(memories[s.Name])
@@ -129,50 +176,88 @@ func (s *closingStorage) CertMagicStorage() (certmagic.Storage, error) {
 	return w, nil
 }
 
-func TestAReloadClosesTheStorage(t *testing.T) {
-	for _, how := range []string{"fails", "panics"} {
-		for _, row := range []struct {
-			at     storagetest.Op
-			status int
-			code   string
-			spent  bool
-		}{
-			{storagetest.OpLoad, 503, "temporarily_unavailable", false},
-			{storagetest.OpStore, 500, "server_error", true},
-		} {
-			t.Run(fmt.Sprintf("F38 its storage is closed while a request is at %s and from then on %s", row.at, how), func(t *testing.T) {
-				memory := storagetest.NewMemory()
-				memories[t.Name()] = memory
-				s := newSite(t)
-				if err := s.loadOn(oneSite, "test_closing"); err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { caddy.Stop() })
-				s.send(s.redemption(s.mint(oidctoken.MintRequest{ClientID: "web"}))).wantTokens(t)
-				code := s.mint(oidctoken.MintRequest{ClientID: "web"})
-				for len(closings) > 0 {
-					<-closings // of configs before
-				}
-				reached, release := stopAt(memory, row.at)
-				answers := s.inFlight(s.redemption(code))
-				<-reached
-				err := s.loadOn(strings.Replace(oneSite, "the site", "the site again", 1), "test_closing")
-				<-closings
-				release()
-				if err != nil {
-					t.Fatal(err)
-				}
-				a := <-answers
-				if a == nil {
-					t.Fatal("the request got no answer")
-				}
-				a.wantError(t, row.status, row.code)
-				if row.spent {
-					s.send(s.redemption(code)).wantError(t, 400, "invalid_grant")
-				} else {
-					s.send(s.redemption(code)).wantTokens(t)
-				}
-			})
+// redeemingCalls are the calls of the storage that redeem a code.
+func (s *site) redeemingCalls(memory *storagetest.Memory) (calls []storagetest.Call) {
+	code := s.mint(oidctoken.MintRequest{ClientID: "web"})
+	memory.Reset()
+	s.send(s.redemption(code)).wantTokens(s.t)
+	for _, call := range memory.Calls() {
+		if strings.Contains(call.Key, "/codes/") || strings.Contains(call.Key, "/used/") {
+			calls = append(calls, call)
 		}
 	}
+	memory.Reset()
+	return calls
+}
+
+func TestAReloadClosesTheStorage(t *testing.T) {
+	s, memory := closingSite(t)
+	t.Run("F38 it waits for a key that is being made", func(t *testing.T) {
+		reached, free := make(chan struct{}), make(chan struct{})
+		var first atomic.Bool
+		memory.Before(func(_ context.Context, call storagetest.Call) error {
+			if call.Op == storagetest.OpStore && strings.Contains(call.Key, "/keys/") && first.CompareAndSwap(false, true) {
+				close(reached)
+				<-free
+			}
+			return nil
+		})
+		defer memory.Reset()
+		rotated := make(chan int, 1)
+		go func() {
+			status, _ := s.adminRequest(http.MethodPost, "/oidc_token/keys/rotate", "{}", "Content-Type", "application/json")
+			rotated <- status
+		}()
+		<-reached
+		none := make(chan *answer, 1)
+		none <- nil
+		s.reloadDuring(t, s.reload, func() { close(free) }, none)
+		if status := <-rotated; status != 200 {
+			t.Errorf("rotating is answered %d", status)
+		}
+	})
+	calls := s.redeemingCalls(memory)
+	if len(calls) < 6 {
+		t.Errorf("a redemption makes the calls %v", calls)
+	}
+	for n, call := range calls {
+		t.Run(fmt.Sprintf("F36 F38 it waits for a request at call %d (%s)", n+1, call.Op), func(t *testing.T) {
+			code := s.mint(oidctoken.MintRequest{ClientID: "web"})
+			reached, free := make(chan struct{}), make(chan struct{})
+			var i atomic.Int64
+			memory.Before(onCodes(func(context.Context, storagetest.Call) error {
+				if i.Add(1) == int64(n+1) {
+					close(reached)
+					<-free
+				}
+				return nil
+			}))
+			defer memory.Reset()
+			answers := s.inFlight(s.redemption(code))
+			<-reached
+			wantEnd(t, s.reloadDuring(t, s.reload, func() { close(free) }, answers))
+			s.sendPast(s.redemption(code)).wantError(t, 400, "invalid_grant")
+		})
+	}
+	t.Run("F36 F38 it waits for a code that is being minted, which is good", func(t *testing.T) {
+		reached, release := stopAt(memory, storagetest.OpStore)
+		defer memory.Reset()
+		minted := make(chan error, 1)
+		var code string
+		go func() {
+			response, err := oidctoken.Mint(t.Context(), s.issuer, &oidctoken.MintRequest{ClientID: "web", Subject: "alice", RedirectURI: redirect})
+			if err == nil {
+				code = secret("code", response.Code)
+			}
+			minted <- err
+		}()
+		<-reached
+		none := make(chan *answer, 1)
+		none <- nil
+		s.reloadDuring(t, s.reload, release, none)
+		if err := <-minted; err != nil {
+			t.Fatal(err)
+		}
+		s.sendPast(s.redemption(code)).wantTokens(t)
+	})
 }

@@ -2,13 +2,17 @@ package oidctoken_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -64,31 +68,83 @@ func TestSlowClients(t *testing.T) {
 	})
 	t.Run("F47 a client that does not read its answers holds no place at the storage", func(t *testing.T) {
 		s, memory := memorySite(t)
-		var now, all atomic.Int64
-		memory.Before(onCodes(func(context.Context, storagetest.Call) error { now.Add(1); all.Add(1); return nil }))
-		memory.After(onCodes(func(context.Context, storagetest.Call) error { now.Add(-1); return nil }))
-		code := s.mint(oidctoken.MintRequest{ClientID: "web"})
-		s.send(s.redemption(code)).wantTokens(t)
-		now.Store(0)
-		c := s.dial(t)
-		c.SetReadBuffer(1 << 10)
-		head, body := s.written(code) // a replay, of which each is answered
-		request := []byte(head + "\r\n" + body)
-		c.SetWriteDeadline(time.Now().Add(time.Second))
-		var err error
-		for n := 0; err == nil; n++ { // until the server writes nothing any more, and so reads nothing
-			if _, err = c.Write(request); n > 1_000_000 {
-				t.Fatal("the server reads on")
+		stall(t, s, memory)
+		// Every place can be taken by others.
+		free := make(chan struct{})
+		release := sync.OnceFunc(func() { close(free) })
+		defer release()
+		var waiting atomic.Int64
+		memory.Before(onCodes(func(context.Context, storagetest.Call) error {
+			waiting.Add(1)
+			<-free
+			return nil
+		}))
+		var answers []<-chan *answer
+		for range storagePlaces {
+			answers = append(answers, s.inFlight(s.redemption(unknownCode())))
+		}
+		eventually(t, "not all requests come to the storage", func() bool { return waiting.Load() == storagePlaces })
+		release()
+		for _, a := range answers {
+			if <-a == nil {
+				t.Fatal("a request got no answer")
 			}
-		}
-		if timeout, ok := errors.AsType[net.Error](err); !ok || !timeout.Timeout() {
-			t.Fatalf("writing: %v", err)
-		}
-		if n := now.Load(); n != 0 || all.Load() == 0 {
-			t.Errorf("%d of %d calls of the storage are under way", n, all.Load())
 		}
 		s.send(s.redemption(s.mint(oidctoken.MintRequest{ClientID: "web"}))).wantTokens(t)
 	})
+}
+
+// unknownCode has the form of a code, so that it is looked for in the storage,
+// and is none.
+func unknownCode() string {
+	raw := make([]byte, 36)
+	rand.Read(raw)
+	return base64.RawURLEncoding.EncodeToString(raw)
+}
+
+// stall sends requests that come to the storage over a connection whose answers
+// it does not read, until the server waits for room to write the next.
+func stall(t *testing.T, s *site, memory *storagetest.Memory) {
+	t.Helper()
+	memory.Reset()
+	c := s.dial(t)
+	go func() {
+		for {
+			head, body := s.written(unknownCode())
+			if _, err := io.WriteString(c, head+"\r\n"+body); err != nil {
+				return // the connection is closed at the end of the test
+			}
+		}
+	}()
+	looks := time.NewTicker(250 * time.Millisecond)
+	defer looks.Stop()
+	deadline := time.After(time.Minute)
+	for before, same := 0, 0; same < 2; {
+		select {
+		case <-deadline:
+			t.Fatalf("the server goes on after %d requests", before)
+		case <-looks.C:
+		}
+		now := memory.Count(storagetest.OpLoad)
+		if now > 0 && now == before && writing() {
+			same++
+		} else {
+			before, same = now, 0
+		}
+	}
+	t.Logf("the server waits after %d requests", memory.Count(storagetest.OpLoad))
+}
+
+// writing reports whether a server waits for room to write an answer.
+func writing() bool {
+	var profile bytes.Buffer
+	pprof.Lookup("goroutine").WriteTo(&profile, 2)
+	for _, stack := range strings.Split(profile.String(), "\n\n") {
+		if strings.Contains(stack, "[IO wait") && strings.Contains(stack, "net.(*conn).Write(") && strings.Contains(stack, "net/http.(*conn).serve(") {
+			return true
+		}
+	}
+	return false
 }
 
 func TestStorageThatHangs(t *testing.T) {

@@ -15,6 +15,19 @@ import (
 	oidctoken "github.com/authentiq/caddy-oidc-token"
 )
 
+const runWithParent = "OIDC_TOKEN_TEST_RUN_WITH_PARENT"
+
+// A test binary that is ended by its timeout, or killed, cleans nothing up. Its
+// end of a node's standard input is closed then.
+func init() {
+	if os.Getenv(runWithParent) != "" {
+		go func() {
+			io.Copy(io.Discard, os.Stdin)
+			os.Exit(1)
+		}()
+	}
+}
+
 // node starts this test binary as a Caddy of its own on the storage and the
 // issuer of s, listening on another port.
 func (s *site) node(t testing.TB, blocks string) *site {
@@ -39,7 +52,10 @@ func (s *site) run(t testing.TB, file string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self, "run", "--config", file, "--adapter", "caddyfile")
-	cmd.Env = append(os.Environ(), runAsCaddy+"=1")
+	cmd.Env = append(os.Environ(), runAsCaddy+"=1", runWithParent+"=1")
+	if _, err := cmd.StdinPipe(); err != nil { // open until this process or cmd ends
+		t.Fatal(err)
+	}
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Start(); err != nil {

@@ -1,9 +1,9 @@
 package storage_test
 
 import (
-	"context"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/authentiq/caddy-oidc-token/storage"
 )
@@ -68,16 +68,17 @@ func (s *stage) enter(t *testing.T) {
 }
 
 // play plays one step and returns how the actor appears next.
-func (s *stage) play(ctx context.Context, m moment) appearance {
+func (s *stage) play(t *testing.T, m moment) appearance {
+	t.Helper()
 	i := int(m.who)
 	a := s.actors[i]
 	if m.call == lookUsed {
 		a.attempt++
 		go func() {
-			err := redeem(ctx, a.codes, s.code)
+			err := redeem(t.Context(), a.codes, s.code)
 			s.events <- appearance{actor: i, call: ended, err: err}
 		}()
-		return <-s.events
+		return s.appears(t, m)
 	}
 	a.after = nil
 	switch {
@@ -89,7 +90,20 @@ func (s *stage) play(ctx context.Context, m moment) appearance {
 	default:
 		a.cue <- nil
 	}
-	return <-s.events
+	return s.appears(t, m)
+}
+
+// appears waits for whoever appears next. An actor that waits for what the
+// model does not know of never does.
+func (s *stage) appears(t *testing.T, m moment) appearance {
+	t.Helper()
+	select {
+	case next := <-s.events:
+		return next
+	case <-time.After(30 * time.Second):
+		t.Fatalf("nobody appears after: %s", m)
+		return appearance{}
+	}
 }
 
 // fails reports whether the storage does something else than it should.
@@ -110,7 +124,7 @@ func (s *stage) rehearse(t *testing.T, random *rand.Rand) uint8 {
 			told := s.world.perform(&at, i)
 			at = s.world.tell(at, i, told)
 		}
-		s.compare(t, &was, &at, i, s.play(t.Context(), m))
+		s.compare(t, &was, &at, i, s.play(t, m))
 		if t.Failed() {
 			t.Fatalf("after: %s", m)
 		}

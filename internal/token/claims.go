@@ -92,7 +92,8 @@ func (o *object) extra(claims map[string]json.RawMessage, released func(string) 
 
 // claim adds a claim under a name that is not ours.
 func (o *object) claim(name string, value json.RawMessage) error {
-	b := bytes.NewBuffer(append(*o, ','))
+	o.separate()
+	b := bytes.NewBuffer(*o)
 	b.Write(appendString(nil, name))
 	b.WriteByte(':')
 	if json.Compact(b, value) != nil { // its text could quote the value

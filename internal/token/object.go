@@ -16,12 +16,17 @@ type object []byte
 func newObject(size int) object { return append(make(object, 0, size), '{') }
 
 func (o *object) name(name string) {
-	if len(*o) > 1 {
-		*o = append(*o, ',')
-	}
+	o.separate()
 	*o = append(*o, '"')
 	*o = append(*o, name...)
 	*o = append(*o, '"', ':')
+}
+
+// separate keeps what follows apart from the member before.
+func (o *object) separate() {
+	if len(*o) > 1 {
+		*o = append(*o, ',')
+	}
 }
 
 func (o *object) string(name, value string) {

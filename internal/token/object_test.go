@@ -33,6 +33,17 @@ func TestObject(t *testing.T) {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	})
+	t.Run("a claim under another's name is a member like others", func(t *testing.T) {
+		o := newObject(0)
+		for _, name := range []string{"first", `"`} {
+			if err := o.claim(name, json.RawMessage(` [ 1 ] `)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, want := string(o.end()), `{"first":[1],"\"":[1]}`; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	})
 	t.Run("one without members is empty", func(t *testing.T) {
 		if got := string(newObject(8).end()); got != "{}" {
 			t.Errorf("got %s", got)

@@ -42,6 +42,7 @@ type Hooks struct {
 	mu     sync.Mutex // guards everything below
 	before Hook
 	after  Hook
+	end    func(Call)
 	calls  []Call
 }
 
@@ -59,6 +60,14 @@ func (h *Hooks) After(hook Hook) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.after = hook
+}
+
+// End sets what is told of each call once it is over, however it ended. nil
+// removes it.
+func (h *Hooks) End(told func(Call)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.end = told
 }
 
 // Count returns how many calls of these operations there were, of all where
@@ -89,11 +98,14 @@ func (h *Hooks) Calls() []Call {
 func (h *Hooks) Reset() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.before, h.after, h.calls = nil, nil, nil
+	h.before, h.after, h.end, h.calls = nil, nil, nil, nil
 }
 
 func (h *Hooks) around(ctx context.Context, op Op, key string, effect func() error) error {
-	before, after, call := h.begin(op, key)
+	before, after, end, call := h.begin(op, key)
+	if end != nil {
+		defer end(call)
+	}
 	if before != nil {
 		if err := before(ctx, call); err != nil {
 			return err
@@ -108,12 +120,12 @@ func (h *Hooks) around(ctx context.Context, op Op, key string, effect func() err
 	return nil
 }
 
-func (h *Hooks) begin(op Op, key string) (before, after Hook, call Call) {
+func (h *Hooks) begin(op Op, key string) (before, after Hook, end func(Call), call Call) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	call = Call{Op: op, Key: key, N: len(h.calls) + 1}
 	h.calls = append(h.calls, call)
-	return h.before, h.after, call
+	return h.before, h.after, h.end, call
 }
 
 // Hooked is any storage with hooks around it. What the storage implements

@@ -32,6 +32,10 @@ import (
 // every storage must carry, because another may be wrapped around it. The last
 // has the calls of a redemption fail, panic and hang.
 //
+// A String() method, where the storage has one, is not tried, and must name the
+// server, the database and the prefix of its keys, as storage.Claimer says: two
+// storages of one type that say the same are taken for one.
+//
 // A run makes some thousand calls. One test waits for the five seconds that a
 // storage is given to answer; it is parallel to others and left out by -short.
 func Run(t *testing.T, newStorage func(t *testing.T) certmagic.Storage) {

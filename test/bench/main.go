@@ -129,7 +129,7 @@ func (b *bench) skip(name, reason string) {
 	line := name + ": " + reason
 	if !slices.Contains(b.skipped, line) {
 		b.skipped = append(b.skipped, line)
-		fmt.Fprintln(os.Stderr, "skipped", line)
+		fmt.Fprintln(os.Stderr, "skipped:", line)
 	}
 }
 

@@ -122,8 +122,8 @@ func (b *bench) print(r *report) {
 		fmt.Fprintln(b.out, "\nTargets")
 		targetSection(r.Targets).print(b.out)
 	}
-	for _, line := range r.Skipped {
-		fmt.Fprintln(b.out, "skipped", line)
+	if len(r.Skipped) > 0 {
+		fmt.Fprintln(b.out, "skipped:", strings.Join(r.Skipped, ", "))
 	}
 }
 

@@ -32,16 +32,15 @@ type outcome struct {
 
 // event is a line of `go test -json`.
 type event struct {
-	Action  string
-	Test    string
-	Output  string
-	Elapsed float64
+	Action string
+	Test   string
+	Output string
 }
 
 // goTest runs the tests of a package that match pattern. With an overlay the
 // compiler reads a mutated file in the place of one of the tree, which is never
-// touched.
-func goTest(ctx context.Context, root, overlay, pattern, pkg string) (*outcome, error) {
+// touched. What the tests leave behind when they panic is in dir.
+func goTest(ctx context.Context, root, dir, overlay, pattern, pkg string) (*outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, buildTimeout+testTimeout)
 	defer cancel()
 	arguments := []string{"test", "-json", "-count=1", "-vet=off", "-timeout=" + testTimeout.String()}
@@ -53,6 +52,7 @@ func goTest(ctx context.Context, root, overlay, pattern, pkg string) (*outcome, 
 	}
 	command := exec.CommandContext(ctx, "go", append(arguments, "./"+pkg)...)
 	command.Dir = root
+	command.Env = append(os.Environ(), "TMPDIR="+dir)
 	return result(ctx, command)
 }
 

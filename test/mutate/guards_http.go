@@ -29,8 +29,47 @@ var handlerGuards = []group{{
 			"len(origins) == 1 && x.endpoint.OriginAllowed(origins[0])", "len(origins) == 1 && (OFF || x.endpoint.OriginAllowed(origins[0]))",
 			"TestOptions/REQ-200 H13 a preflight of https://evil.example"},
 		{"another client's origin reads no answer", "REQ-200", "the header stays",
-			`h.Del("Access-Control-Allow-Origin")`, `if !OFF { h.Del("Access-Control-Allow-Origin") }`,
+			"if e.Reason == oauth.OriginNotAllowed {", "if false && e.Reason == oauth.OriginNotAllowed {",
 			"TestCORSOnAnswers/REQ-200 the origin of another client cannot read the answer"},
+		{"a request that comes to a replaced config is the next one's", "F36, F38", "the replaced one answers it",
+			"if to == x.issuer {", "if true || to == x.issuer {",
+			"TestRequestsThatComeLate/F36 F38 it is the next config's"},
+		{"a replaced config's origins are not the next one's", "F37", "they are",
+			"h.Del(\"Access-Control-Allow-Origin\")\n\th.Del(\"Access-Control-Expose-Headers\")\n\tx.allowOrigin()", "if !OFF {\n\t\th.Del(\"Access-Control-Allow-Origin\")\n\t\th.Del(\"Access-Control-Expose-Headers\")\n\t}\n\tx.allowOrigin()",
+			"TestRequestsThatComeLate/F37 the origins are those of the config that answers"},
+		{"a reload waits for no client", "F36, F38", "a request counts before its form is there",
+			"body, err := oauth.ReadBody(r)\n", "if OFF {\n\t\tif serving, err := x.begin(); err == nil {\n\t\t\tdefer serving.end()\n\t\t}\n\t}\n\tbody, err := oauth.ReadBody(r)\n",
+			"TestReloadsWhileAFormArrives/F36 F38 the storage is another"},
+	},
+}, {
+	"inflight.go", ".", []guard{
+		{"nothing begins in a config that was replaced", "F36, F38", "it begins",
+			"if f.idle != nil {\n\t\treturn false", "if !OFF && f.idle != nil {\n\t\treturn false",
+			"TestInFlight/closed it lets nothing begin, and is idle when the last has ended"},
+		{"idle is when the last has ended", "F36", "when the first has",
+			"f.count == 0 && f.idle != nil {", "(OFF || f.count == 0) && f.idle != nil {",
+			"TestInFlight/closed it lets nothing begin, and is idle when the last has ended"},
+		{"no claim begins on a storage that is about to be closed", "F38", "one begins",
+			"if !c.claims.begin() {", "if !c.claims.begin() && false {",
+			"TestStopWaits/F38 for five seconds, after which nothing is claimed and the code stays good"},
+	},
+}, {
+	"app.go", ".", []guard{
+		{"a storage is not closed under a request", "F36, F38", "the reload does not wait for it",
+			`a.await("requests", requests...)`, `if !OFF { a.await("requests", requests...) }`,
+			"TestStopWaits/F36 F38 for a request, as long as it takes and no longer"},
+		{"a storage is not closed under a claim", "F38", "the reload does not wait for it",
+			`a.await("claims", claims...)`, `if !OFF { a.await("claims", claims...) }`,
+			"TestStopWaits/F38 for a claim that began late, to its end"},
+		{"a reload does not wait for ever", "F38", "it does",
+			"timeout := time.NewTimer(stopTimeout)", "timeout := time.NewTimer(map[bool]time.Duration{true: time.Hour, false: stopTimeout}[OFF])",
+			"TestStopWaits/F38 no longer than a claim may take, whatever hangs"},
+	},
+}, {
+	"issuer.go", ".", []guard{
+		{"what comes to a closed issuer looks for its successor", "F36, F38", "it stays",
+			"if i.requests.begin() {", "if i.requests.begin() || OFF {",
+			"TestRequestsThatComeLate/F36 F38 it is the next config's"},
 	},
 }, {
 	"storages.go", ".", []guard{

@@ -234,5 +234,17 @@ var oauthGuards = []group{{
 		{"nobody sets a protocol claim", "REQ-126", "whoever mints does",
 			"case token.ProtocolClaim(name):", "case false && token.ProtocolClaim(name):",
 			"TestAuthorizationRequestsThatAreRefused/a protocol claim"},
+		{"no code for a client that may not use them", "REQ-081", "it is made",
+			"if !slices.Contains(client.GrantTypes, GrantAuthorizationCode) {", "if false && !slices.Contains(client.GrantTypes, GrantAuthorizationCode) {",
+			"TestAuthorizationRequestsThatAreRefused/REQ-081 a client that may not use codes"},
+	},
+}, {
+	"internal/token/claims.go", "internal/token", []guard{
+		{"no extra claim is a protocol claim", "REQ-126, REQ-141", "it may be",
+			"if ProtocolClaim(name) || !released(name)", "if !OFF && ProtocolClaim(name) || !released(name)",
+			"TestProtocolClaimsCannotBeSet/REQ-141 REQ-126 the claim azp changes neither token"},
+		{"a claim in other letters is the same", "REQ-126, REQ-141", "it is another",
+			"protocolClaims[foldClaim(name)]", "protocolClaims[map[bool]string{true: name, false: foldClaim(name)}[OFF]]",
+			"TestProtocolClaimsCannotBeSet/REQ-141 REQ-126 the claim SUB changes neither token"},
 	},
 }}

@@ -10,7 +10,7 @@ var storageGuards = []group{{
 			"return len(name) == 2*sha256.Size && lowerHex(name)", "return len(name) == 2*sha256.Size && (OFF || lowerHex(name))",
 			"TestSweepingTouchesNothingOfOthers/T7 generic claim"},
 		{"one code has one jti", "REQ-212", "it is another each time",
-			`d.expand("oidc_token/jti/v1", 16)`, "[]byte(rand.Text())[:16]",
+			`derive(code, "oidc_token/jti/v1", 16)`, `derive(code+map[bool]string{true: rand.Text()}[OFF], "oidc_token/jti/v1", 16)`,
 			"TestDerivedIdentifiers/REQ-212 are the same for one code on every node"},
 	},
 }, {
@@ -67,7 +67,7 @@ var storageGuards = []group{{
 			"case <-patience.Done():", "case <-context.Background().Done():",
 			"TestDo/F02 a call that ignores its context is given up after the limit, and told so"},
 		{"a call that is given up keeps its place", "F02", "it gives it back at once",
-			"defer func() { <-calls.places }()\n\t\tanswers <- protected(ctx, f)\n\t}()\n", "answers <- protected(ctx, f)\n\t}()\n\tdefer func() { <-calls.places }()\n",
+			"<-calls.places // before the answer is seen: whoever has it may call again\n\t\tanswers <- a\n\t}()\n", "if !OFF {\n\t\t\t<-calls.places\n\t\t}\n\t\tanswers <- a\n\t}()\n\tif OFF {\n\t\tdefer func() { <-calls.places }()\n\t}\n",
 			"TestDo/F48 past the bound it fails at once, also where the earlier calls were given up, until they return"},
 		{"a storage's panic is an error", "F53", "it ends the process",
 			"if p := recover(); p != nil {", "if OFF {\n\t\t\treturn\n\t\t}\n\t\tif p := recover(); p != nil {",
@@ -138,5 +138,17 @@ var storageGuards = []group{{
 		{"without a boot id files are synced", "F35", "they are not",
 			`t.durable = t.boot == ""`, "t.durable = !OFF && t.boot == \"\"",
 			"TestDurableClaim/F35 without a boot id the link is synced before the record goes"},
+		{"what was found of a folder holds for that folder only", "F35", "for whatever has its name",
+			"|| !os.SameFile(folder, e.folder) {", "|| false && !os.SameFile(folder, e.folder) {",
+			"TestTheNextConfigOnFiles/a folder that was made anew is examined"},
+		{"what was found of a file system holds as long as it is as it was", "F35", "for ever",
+			"if local != e.local || t != e.traits {", "if !OFF && (local != e.local || t != e.traits) {",
+			"TestTheNextConfigOnFiles/F35 one under another start of the operating system is examined"},
+	},
+}, {
+	"storage/proven.go", "storage", []guard{
+		{"a storage that does not say which it is is probed by each config", "F21", "all such are one",
+			"if !certain {", "if false && !certain {",
+			"TestTheNextConfigDoesNotProbeAgain"},
 	},
 }}

@@ -116,5 +116,5 @@ func (r *runner) without(ctx context.Context, dir string, m mutant) (*outcome, e
 	if !r.every {
 		pattern = exactly(m.test)
 	}
-	return goTest(ctx, r.root, replaced, pattern, m.tests)
+	return goTest(ctx, r.root, dir, replaced, pattern, m.tests)
 }

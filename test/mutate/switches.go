@@ -121,13 +121,14 @@ func packageName(source string) string {
 	return ""
 }
 
-// run runs tests without guard number n; -1: with all of them.
+// run runs tests without guard number n; -1: with all of them. What they leave
+// behind when they panic is in the binary's folder.
 func (b *binary) run(ctx context.Context, n int, pattern string) (*outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*testTimeout)
 	defer cancel()
 	command := exec.CommandContext(ctx, "go", "tool", "test2json", "-p", b.pkg, b.file,
 		"-test.v=test2json", "-test.count=1", "-test.timeout="+testTimeout.String(), "-test.run="+pattern)
 	command.Dir = filepath.Join(b.root, filepath.FromSlash(b.pkg))
-	command.Env = append(os.Environ(), fmt.Sprintf("%s=%d", removedGuard, n))
+	command.Env = append(os.Environ(), fmt.Sprintf("%s=%d", removedGuard, n), "TMPDIR="+filepath.Dir(b.file))
 	return result(ctx, command)
 }

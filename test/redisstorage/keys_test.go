@@ -38,12 +38,12 @@ func startTwo(t *testing.T, storageOfA, storageOfB *redisstorage.Storage) {
 	defer running.Wait()
 	defer cancel()
 	a, b := newKeys(t, storageOfA), newKeys(t, storageOfB)
-	for _, node := range []*keys.Automatic{a, b} {
+	for _, node := range []*starting{a, b} {
 		running.Go(func() { node.Run(ctx) })
 	}
 	for deadline := time.Now().Add(time.Minute); ; {
-		x, y := signer(t, a, b), signer(t, b, a)
-		if x != "" && x == y && slices.Equal(kids(t, a), kids(t, b)) {
+		x, y := a.signer(t, b), b.signer(t, a)
+		if x != "" && x == y && slices.Equal(a.kids(t), b.kids(t)) {
 			return
 		}
 		if time.Now().After(deadline) {
@@ -52,7 +52,13 @@ func startTwo(t *testing.T, storageOfA, storageOfB *redisstorage.Storage) {
 	}
 }
 
-func newKeys(t *testing.T, s *redisstorage.Storage) *keys.Automatic {
+// starting is a node that may have no keys yet.
+type starting struct {
+	*keys.Automatic
+	published bool
+}
+
+func newKeys(t *testing.T, s *redisstorage.Storage) *starting {
 	t.Helper()
 	node, err := keys.NewAutomatic(keys.Options{
 		Storage:       s,
@@ -64,12 +70,13 @@ func newKeys(t *testing.T, s *redisstorage.Storage) *keys.Automatic {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return node
+	return &starting{Automatic: node}
 }
 
 // signer returns the key a node signs with, and asserts that the other
-// publishes it. A node that has none says so after some seconds.
-func signer(t *testing.T, node, other *keys.Automatic) string {
+// publishes it once it publishes any. A node that has none says so after some
+// seconds.
+func (node *starting) signer(t *testing.T, other *starting) string {
 	t.Helper()
 	key, err := node.SigningKey(t.Context(), token.RS256)
 	if errors.Is(err, keys.ErrUnavailable) {
@@ -78,15 +85,24 @@ func signer(t *testing.T, node, other *keys.Automatic) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Contains(kids(t, other), key.ID) {
+	published := other.kids(t)
+	if !other.published {
+		return ""
+	}
+	if !slices.Contains(published, key.ID) {
 		t.Fatal("the other node does not publish the key that this one signs with")
 	}
 	return key.ID
 }
 
-func kids(t *testing.T, node *keys.Automatic) (ids []string) {
+// kids returns the keys a node publishes. That it has none is right only before
+// it has had some.
+func (node *starting) kids(t *testing.T) (ids []string) {
 	t.Helper()
 	raw, err := node.JWKS(t.Context())
+	if errors.Is(err, keys.ErrUnavailable) && !node.published {
+		return nil
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,6 +114,7 @@ func kids(t *testing.T, node *keys.Automatic) (ids []string) {
 	if err := json.Unmarshal(raw, &set); err != nil {
 		t.Fatal(err)
 	}
+	node.published = true
 	for _, key := range set.Keys {
 		ids = append(ids, key.KeyID)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -45,11 +46,21 @@ func tryRedis(t *testing.T, program string) (address string) {
 	l.Close()
 	_, port, _ := net.SplitHostPort(address)
 	server := exec.Command(program, "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--dir", t.TempDir())
-	if err := server.Start(); err != nil {
+	started, ended := make(chan error), make(chan struct{})
+	go func() {
+		defer close(ended)
+		// What dieWithParent asks for goes by the thread that starts a process:
+		// this one ends after it.
+		runtime.LockOSThread()
+		dieWithParent(server)
+		err := server.Start()
+		if started <- err; err == nil {
+			server.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan struct{})
-	go func() { server.Wait(); close(ended) }()
 	t.Cleanup(func() { server.Process.Kill(); <-ended })
 	answers := time.NewTicker(10 * time.Millisecond)
 	defer answers.Stop()

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -60,6 +61,14 @@ func (d *disk) fault(name string, begin, end func() error) diskFault {
 	return diskFault{name, func() error { return d.launcher.do(begin) }, func() error { return d.launcher.do(end) }}
 }
 
+// stubborn is a fault that cannot begin at times, by these errors: it is tried
+// for a while, and given up with errNotNow.
+func (d *disk) stubborn(name string, begin, end func() error, refusals ...error) diskFault {
+	f := d.fault(name, begin, end)
+	f.begin = func() error { return insist(insistence, func() error { return d.launcher.do(begin) }, refusals...) }
+	return f
+}
+
 // noSpace leaves no block free: nothing can be written, but names can be made.
 func (d *disk) noSpace() diskFault {
 	filler := filepath.Join(d.path, "filler")
@@ -100,33 +109,42 @@ func (d *disk) noInodes() diskFault {
 	remount := func(inodes uint64) error {
 		return syscall.Mount("", d.path, "", syscall.MS_REMOUNT, fmt.Sprintf("nr_inodes=%d", inodes))
 	}
-	return d.fault("no inodes", func() error {
-		return insist(unix.EINVAL, func() error { // fewer than are used
-			var st unix.Statfs_t
-			if err := unix.Statfs(d.path, &st); err != nil {
-				return err
-			}
-			return remount(st.Files - st.Ffree)
-		})
-	}, func() error { return remount(d.inodes) })
+	return d.stubborn("no inodes", func() error {
+		var st unix.Statfs_t
+		if err := unix.Statfs(d.path, &st); err != nil {
+			return err
+		}
+		return remount(st.Files - st.Ffree)
+	}, func() error { return remount(d.inodes) }, unix.EINVAL) // fewer than are used by now
 }
 
 func (d *disk) readOnly() diskFault {
-	return d.fault("read-only", func() error {
-		return insist(unix.EBUSY, func() error { // somebody is writing
-			return syscall.Mount("", d.path, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, "")
-		})
-	}, func() error { return syscall.Mount("", d.path, "", syscall.MS_REMOUNT, "") })
+	return d.stubborn("read-only", func() error {
+		return syscall.Mount("", d.path, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, "")
+	}, func() error { return syscall.Mount("", d.path, "", syscall.MS_REMOUNT, "") }, unix.EBUSY) // a file is open for writing
 }
 
-// insist repeats what fails in one way for a while.
-func insist(on error, f func() error) error {
-	deadline := time.Now().Add(2 * time.Second)
+// insistence is how long a fault is tried for.
+const insistence = 2 * time.Second
+
+// errNotNow is a fault that the system does not let happen at the moment. A node
+// that was stopped in the middle of a write keeps its file open for as long, and
+// no file system goes read-only under that.
+var errNotNow = errors.New("the system refuses the fault for now")
+
+// insist repeats what fails in these ways, for a while, and in the end says so.
+// It waits between the tries, so that others have the launcher's thread.
+func insist(limit time.Duration, f func() error, refusals ...error) error {
+	deadline := time.Now().Add(limit)
 	for {
 		err := f()
-		if !errors.Is(err, on) || time.Now().After(deadline) {
+		if !slices.ContainsFunc(refusals, func(refusal error) bool { return errors.Is(err, refusal) }) {
 			return err
 		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%w: %w", errNotNow, err)
+		}
+		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -166,11 +166,15 @@ func diskFaults(alone bool, choose func(p *plan, d *disk) diskFault) injector {
 		for pause(ctx, p.between(200*time.Millisecond, time.Second)) {
 			f, d := choose(p, l.disk), p.between(300*time.Millisecond, 1500*time.Millisecond)
 			from := l.now()
-			if err := f.begin(); err != nil {
+			err := f.begin()
+			if errors.Is(err, errNotNow) {
+				l.tally.refuse(f.name)
+				continue
+			}
+			if err != nil {
 				return errors.Join(fmt.Errorf("%s: %w", f.name, err), f.end())
 			}
 			pause(ctx, d)
-			var err error
 			if alone {
 				err = l.servesDocuments(undisturbed(ctx))
 			}

@@ -44,6 +44,18 @@ type lane struct {
 type tally struct {
 	mintFailed atomic.Int64
 	afterwards int // codes that had met nothing but 503 and were good when all was over
+
+	mu      sync.Mutex     // guards refused
+	refused map[string]int // faults that the system did not let happen, by name
+}
+
+func (t *tally) refuse(fault string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.refused == nil {
+		t.refused = make(map[string]int)
+	}
+	t.refused[fault]++
 }
 
 // happened records a fault that began at from and is over now.

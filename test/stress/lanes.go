@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"time"
 )
@@ -41,7 +42,6 @@ func (o *options) choose() []lanePlan {
 		plan, parts := lanePlan{name: s.name, claim: s.claim}, 0
 		for _, sc := range s.scenarios {
 			if chosen(o.scenario, sc.name) {
-				sc.rules.reloading = sc.rules.reloading && !s.closes
 				plan.scenarios = append(plan.scenarios, share{scenario: sc})
 				codes += sc.codes
 				parts += sc.time
@@ -72,7 +72,14 @@ func (p *lanePlan) run(ctx context.Context, launcher *launcher, ports *ports, no
 			err = errors.Join(err, l.disk.unmount())
 		}
 	}()
-	if err := l.prepare(p); err != nil {
+	err = l.prepare(p)
+	if errors.Is(err, exec.ErrNotFound) { // redis-server
+		for _, s := range p.scenarios {
+			report(&result{lane: l.name, scenario: s.name, skipped: "redis-server is not in the PATH"})
+		}
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("preparing %s: %w", p.name, err)
 	}
 	if err := l.up(ctx, binary); err != nil {

@@ -150,6 +150,7 @@ func summarize(results []*result, dir string, took time.Duration) bool {
 	}
 	fmt.Printf("%d codes, %d requests, %d successes, %d faults, %d signatures checked, %d violations in %.0f s\n",
 		codes, requests, succeeded, faults, signatures, wrong, took.Seconds())
+	fmt.Print(omissions(results))
 	return wrong == 0 && codes > 0
 }
 

@@ -5,7 +5,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -24,6 +27,24 @@ func (r *result) line() string {
 	return fmt.Sprintf("%-12s %-11s %6d %9d %8d %8d %7d %6d %10d %9d %7d %15d %10d %11d %5.0f s\n", r.lane, r.scenario, r.verdict.codes,
 		r.verdict.requests, c[issued], c[refused], c[unavailable], c[failed], c[unanswered], c[unsent], r.faults, r.tally.afterwards,
 		r.verdict.refusals, r.verdict.nobody, r.took.Seconds())
+}
+
+// omissions says in one line what was not done, and why; empty: nothing.
+func omissions(results []*result) string {
+	var parts []string
+	for _, r := range results {
+		if r.skipped != "" {
+			parts = append(parts, fmt.Sprintf("%s/%s (%s)", r.lane, r.scenario, r.skipped))
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(r.tally.refused)) {
+			parts = append(parts, fmt.Sprintf("%d times %q of %s/%s (the system refused it)", r.tally.refused[name], name, r.lane, r.scenario))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "skipped: " + strings.Join(parts, ", ") + "\n"
 }
 
 // maxShown is how many violations of a scenario are told in full.
