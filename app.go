@@ -131,6 +131,7 @@ func (a *App) end() {
 	// What a slow storage has held up until now does not begin to claim.
 	for _, i := range a.issuers {
 		claims = append(claims, i.claims.close())
+		i.automatic.Close() // its JWKS may still be asked for, and goes on from memory
 	}
 	a.await("claims", claims...)
 }

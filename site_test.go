@@ -73,9 +73,11 @@ var secrets struct {
 	values map[string]string // value → what it is
 }
 
+const minSecret = 16 // bytes; shorter values occur by chance
+
 // secret marks a value as one that must not appear in any log.
 func secret(what, value string) string {
-	if len(value) >= 16 { // shorter ones occur by chance
+	if len(value) >= minSecret {
 		secrets.Lock()
 		defer secrets.Unlock()
 		if secrets.values == nil {
@@ -100,16 +102,44 @@ func searchLogs(file string) int {
 	secrets.Lock()
 	defer secrets.Unlock()
 	code := 0
-	for value, what := range secrets.values {
-		if at := bytes.Index(logs, []byte(value)); at >= 0 {
-			line := logs[bytes.LastIndexByte(logs[:at], '\n')+1:]
-			line = line[:bytes.IndexByte(line, '\n')+1]
-			fmt.Fprintf(os.Stderr, "REQ-239: a log line holds a %s: %s\n", what, bytes.ReplaceAll(line, []byte(value), []byte("[SECRET]")))
-			code = 1
-		}
+	for value, at := range found(logs, secrets.values) {
+		line := logs[bytes.LastIndexByte(logs[:at], '\n')+1:]
+		line = line[:bytes.IndexByte(line, '\n')+1]
+		fmt.Fprintf(os.Stderr, "REQ-239: a log line holds a %s: %s\n", secrets.values[value], bytes.ReplaceAll(line, []byte(value), []byte("[SECRET]")))
+		code = 1
 	}
 	fmt.Fprintf(os.Stderr, "REQ-239: searched %d bytes of log for %d secrets\n", len(logs), len(secrets.values))
 	return code
+}
+
+// found returns the values that are in text and where. There are thousands of
+// them and megabytes of text, which is why it goes once over the text.
+func found(text []byte, values map[string]string) map[string]int {
+	byBeginning := make(map[[minSecret]byte][]string)
+	for value := range values {
+		beginning := [minSecret]byte([]byte(value))
+		byBeginning[beginning] = append(byBeginning[beginning], value)
+	}
+	places := make(map[string]int)
+	for at := range max(len(text)-minSecret+1, 0) {
+		for _, value := range byBeginning[[minSecret]byte(text[at:])] {
+			if bytes.HasPrefix(text[at:], []byte(value)) {
+				places[value] = at
+			}
+		}
+	}
+	return places
+}
+
+func TestFound(t *testing.T) {
+	const a, b = "0123456789abcdef", "0123456789abcdefg"
+	got := found([]byte("x "+a+"\n "+b), map[string]string{a: "", b: "", a + "!": ""})
+	if len(got) != 2 || got[b] != 2+len(a)+2 {
+		t.Errorf("got %v", got)
+	}
+	if got := found([]byte("short"), map[string]string{a: ""}); len(got) != 0 {
+		t.Errorf("got %v", got)
+	}
 }
 
 const (

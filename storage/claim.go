@@ -8,6 +8,12 @@ import (
 
 // Claimer is implemented by a certmagic.Storage that can claim a code in one
 // atomic step of its own.
+//
+// What a process learns of a storage outlives a config reload under the
+// storage's type and its String(). Where a storage has that method, it must name
+// the server, the database and the prefix of its keys, and no secret: two that
+// say the same are taken for one. One without it, or that returns "", is
+// examined again after each reload.
 type Claimer interface {
 	// ClaimKind names the primitive and its version, for example
 	// "redis-renamenx/v1". It is sealed into every record; a redeemer of

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"io/fs"
 	"os"
 	"sync"
@@ -232,4 +233,12 @@ func (c *Codes) Remember(code string, claimed bool) {
 	if c.used.remove(id); claimed {
 		c.used.add(id, c.now())
 	}
+}
+
+// ClaimGivenUp has the backend claim a code when nobody waits for it any more,
+// and reports whether it says that nothing was changed.
+func (c *Codes) ClaimGivenUp(ctx context.Context, code *Code) (nothingChanged bool, err error) {
+	t := transfer{from: code.id.record, to: code.id.marker, sealed: code.sealed}
+	result, err := c.backend.claim(ctx, t, func() bool { return false })
+	return result == unchanged, err
 }

@@ -58,6 +58,10 @@ func (s *fileStore) examineCreate(ctx context.Context, taken string) error {
 // was made anew, or that another file system was mounted over, is examined like
 // any other. What a mount in the same place with the same inode could still
 // differ in is hard links, and a claim that cannot link creates.
+//
+// On Windows os.SameFile asks for the identity of the former folder by its path,
+// and as late as this: one made anew passes for it. There nothing depends on it:
+// no file system is taken for local, so that none has traits to differ in.
 func (s *fileStore) resume(_ context.Context, e evidence) bool {
 	folder, err := s.os.Stat(s.folder())
 	if err != nil || !os.SameFile(folder, e.folder) {

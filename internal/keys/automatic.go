@@ -78,8 +78,8 @@ type Automatic struct {
 	failedAt time.Time  // of the last reading that failed
 	lastErr  error      // why there may be no keys
 
-	locking atomic.Bool  // a call for the lock, or for its release, is out
-	storing atomic.Int32 // calls that store a key, also those given up
+	locking atomic.Bool // a call for the lock, or for its release, is out
+	closed  atomic.Bool // the storage is used no more
 
 	writing  chan struct{}   // one token: whoever writes holds it, and owns the next four
 	storedAt time.Time       // of a key, while none is listed
@@ -234,6 +234,9 @@ func (a *Automatic) await(ctx context.Context) error {
 	ticker := time.NewTicker(firstPoll)
 	defer ticker.Stop()
 	for a.fresh(ctx, pathTimeout, nil, a.now()) == nil {
+		if a.closed.Load() {
+			return errClosed
+		}
 		select {
 		case <-a.attempted:
 			err, _ := a.failure(a.now())
@@ -250,7 +253,7 @@ func (a *Automatic) await(ctx context.Context) error {
 // not answer. After a failure it does not ask again for a second, so that a
 // storage that hangs does not hang every request.
 func (a *Automatic) fresh(ctx context.Context, patience time.Duration, current *snapshot, now time.Time) *snapshot {
-	if _, recent := a.failure(now); recent {
+	if _, recent := a.failure(now); recent || a.closed.Load() {
 		return current
 	}
 	bounded, cancel := context.WithTimeout(ctx, patience)
@@ -266,6 +269,15 @@ func (a *Automatic) fresh(ctx context.Context, patience time.Duration, current *
 		a.failed(err)
 	}
 	return a.current.Load()
+}
+
+// Close lets nothing ask the storage for keys any more: the config is gone, and
+// its storage module may close its client. What was read last goes on. A nil
+// Automatic, that of an issuer with key files, has nothing to close.
+func (a *Automatic) Close() {
+	if a != nil {
+		a.closed.Store(true)
+	}
 }
 
 // view returns what the keys of current are at now.

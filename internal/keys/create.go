@@ -87,8 +87,8 @@ func (a *Automatic) store(ctx context.Context, r *record) error {
 		return err
 	}
 	return a.do(ctx, writeTimeout, func(ctx context.Context) error {
-		a.storing.Add(1)
-		defer a.storing.Add(-1)
+		a.known.beginStoring(a.writesAt())
+		defer a.known.endStoring(a.writesAt())
 		return a.storage.Store(ctx, r.storageKey, data)
 	})
 }

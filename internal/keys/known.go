@@ -3,6 +3,7 @@ package keys
 import (
 	"crypto/sha256"
 	"sync"
+	"time"
 
 	"github.com/authentiq/caddy-oidc-token/internal/place"
 )
@@ -16,9 +17,11 @@ var processKnown = new(known)
 // same storage again, the last set. One set for each place. Private keys are
 // here no longer than the process lives. Safe for concurrent use.
 type known struct {
-	mu     sync.Mutex // guards everything below
-	places map[place.Place]held
-	begun  uint64 // readings
+	mu       sync.Mutex // guards everything below
+	places   map[place.Place]held
+	attended map[place.Place]attendance
+	writes   map[place.Place]writes // by writesAt; only those under way
+	begun    uint64                 // readings
 }
 
 // held is the last set that was read at a place. since is the number of the
@@ -73,8 +76,10 @@ func (k *known) keep(p place.Place, set *snapshot, opens ringID) {
 func (k *known) drop(p place.Place) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.put(p, held{since: k.begun + 1})
+	k.dropLocked(p)
 }
+
+func (k *known) dropLocked(p place.Place) { k.put(p, held{since: k.begun + 1}) }
 
 func (k *known) put(p place.Place, h held) {
 	if k.places == nil {
@@ -91,10 +96,17 @@ func (k *known) has(p place.Place) bool {
 }
 
 // set returns the last set at p that these encryption keys opened; nil: none.
-func (k *known) set(p place.Place, opens ringID) *snapshot {
+// One of an issuer that was not configured for a while is forgotten: its keys
+// may have been dropped meanwhile, by another node, because they leaked.
+func (k *known) set(p place.Place, opens ringID, now time.Time) *snapshot {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if h := k.places[p]; h.opens == opens {
+	h := k.places[p]
+	if h.set != nil && !k.attendedLocked(p, now) {
+		k.dropLocked(p)
+		return nil
+	}
+	if h.opens == opens {
 		return h.set
 	}
 	return nil
@@ -109,7 +121,7 @@ func (a *Automatic) takeOver() {
 	if a.current.Load() != nil {
 		return
 	}
-	if set := a.known.set(a.place, a.opens); set != nil {
+	if set := a.known.set(a.place, a.opens, a.now()); set != nil {
 		a.current.CompareAndSwap(nil, &snapshot{began: set.began, records: set.records, takenOver: true})
 	}
 }

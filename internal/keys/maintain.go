@@ -67,11 +67,13 @@ func (a *Automatic) say(err error, said string) string {
 // maintain does once what Run does over and over.
 func (a *Automatic) maintain(ctx context.Context) (err error) {
 	defer recovered(&err)
+	a.takeOver() // first: this round would make any set one that is looked after
+	a.known.arrive(a.place)
+	defer func() { a.known.leave(a.place, a.now()) }()
 	if err := a.beginWriting(ctx); err != nil {
 		return err
 	}
 	defer a.endWriting()
-	a.takeOver()
 	found, err := a.refresh(ctx)
 	if err != nil {
 		return err

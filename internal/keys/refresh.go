@@ -27,6 +27,9 @@ var errDisappeared = errors.New("every signing key has disappeared from storage:
 // errNoneOpens: there are keys, and this config opens none of them.
 var errNoneOpens = errors.New("no signing key in storage opens")
 
+// errClosed: the keys are another config's now.
+var errClosed = errors.New("the config was replaced")
+
 // reading is one reading of the storage and those who wait for it.
 type reading struct {
 	done  chan struct{}
@@ -101,6 +104,9 @@ func (a *Automatic) failure(now time.Time) (err error, recent bool) {
 // again: records never change. Only what was read back is ever used, also of
 // what this process stored itself.
 func (a *Automatic) read(ctx context.Context) (*snapshot, error) {
+	if a.closed.Load() { // since the reading was asked for
+		return nil, errClosed
+	}
 	before := a.current.Load()
 	found := &snapshot{began: a.now(), number: a.known.number(), unopened: map[string]error{}}
 	keys, err := a.list(ctx)

@@ -8,8 +8,8 @@ import (
 )
 
 // reseal seals records anew that an older encryption key sealed, so that it can
-// be taken out of the config. Under the lock: a key that is being dropped must
-// not be written back.
+// be taken out of the config. A key that is being dropped must not be written
+// back, which the lock sees to among nodes, and known within the process.
 func (a *Automatic) reseal(ctx context.Context, current *snapshot) {
 	pending := func(r *record) bool { return r.stale && !a.resealed[r.storageKey] }
 	if !slices.ContainsFunc(current.records, pending) {
@@ -21,6 +21,10 @@ func (a *Automatic) reseal(ctx context.Context, current *snapshot) {
 		return
 	}
 	defer unlock()
+	if !a.known.beginResealing(a.writesAt()) {
+		return
+	}
+	defer a.known.endStoring(a.writesAt())
 	found, err := a.refresh(ctx)
 	if err != nil {
 		return

@@ -2,7 +2,6 @@ package keys
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -21,9 +20,6 @@ func (a *Automatic) Rotate(ctx context.Context, dropOld bool) (states []State, e
 		return nil, err
 	}
 	defer a.endWriting()
-	if dropOld && a.storing.Load() > 0 {
-		return nil, errors.New("the storage has not answered an earlier call to store a signing key, which could bring back what is dropped")
-	}
 	unlock, lockErr := a.lock(ctx)
 	if lockErr == nil {
 		defer unlock()
@@ -33,6 +29,12 @@ func (a *Automatic) Rotate(ctx context.Context, dropOld bool) (states []State, e
 	}
 	if lockErr != nil {
 		a.logger.Warn("rotating the signing keys without the storage's lock", "error", lockErr)
+	}
+	if dropOld {
+		if !a.known.beginDropping(a.writesAt()) {
+			return nil, errStoring
+		}
+		defer a.known.endDropping(a.writesAt())
 	}
 	made, err := a.replace(ctx, dropOld)
 	if err != nil {

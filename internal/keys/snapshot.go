@@ -53,7 +53,6 @@ func (s *snapshot) age(now time.Time) time.Duration {
 }
 
 // outlived reports whether the set was taken over and is older than one can get
-// in a process that goes on, unless the storage fails: the issuer was not
-// configured for a while. Keys may have been dropped meanwhile, so the storage
-// is asked before it signs.
+// in a process that goes on, unless the storage fails. Keys may have been dropped
+// meanwhile, so the storage is asked before it signs.
 func (s *snapshot) outlived(now time.Time) bool { return s.takenOver && s.age(now) > longestInterval }

@@ -204,7 +204,7 @@ func TestTakingOverBringsNothingBack(t *testing.T) {
 		if err := f.adopt(late); err != nil {
 			t.Fatal(err)
 		}
-		if f.known.set(f.place, f.opens) != nil {
+		if f.known.set(f.place, f.opens, f.now()) != nil {
 			t.Error("they are remembered")
 		}
 		if !f.known.has(f.place) {
@@ -252,7 +252,7 @@ func TestASetThatWasTakenOverAgesOn(t *testing.T) {
 			t.Error("it does not sign though the process has held it for ten seconds")
 		}
 	})
-	t.Run("a set of an issuer that was not configured for a while signs only when the storage was asked", func(t *testing.T) {
+	t.Run("a set that is older than usual signs only when the storage was asked", func(t *testing.T) {
 		f := startHeld(t)
 		f.clock.advance(longestInterval)
 		lists := f.store.count("list")
@@ -273,7 +273,9 @@ func TestASetThatWasTakenOverAgesOn(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := startHeld(t)
 			want := f.signer(token.ES256).ID
+			f.away()
 			f.clock.advance(time.Hour)
+			f.wantError(f.tryRound(), errFault)
 			release := make(chan struct{})
 			f.store.before = func(string, string) error { <-release; return nil }
 			g, began := f.reload(), time.Now()

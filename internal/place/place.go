@@ -27,13 +27,16 @@ func Of(storage certmagic.Storage, issuer string) (p Place, certain bool) {
 
 // Name names a storage by its type and by what it says of itself. certain is
 // false where the name is only that of its type: then it may be another storage.
+// So may one that answers nothing when it is asked.
 func Name(storage certmagic.Storage) (name string, certain bool) {
 	kind := fmt.Sprintf("%T", storage)
 	switch s := storage.(type) {
 	case *certmagic.FileStorage:
 		return kind + " " + filepath.Clean(s.Path), true
 	case fmt.Stringer:
-		return kind + " " + s.String(), true
+		if said := s.String(); said != "" {
+			return kind + " " + said, true
+		}
 	}
 	return kind, false
 }

@@ -31,6 +31,7 @@ func TestName(t *testing.T) {
 		{"another name is another storage", named{nil, "redis://a"}, named{nil, "redis://b"}, false, true},
 		{"another type is another storage", named{nil, "redis://a"}, alsoNamed{named{nil, "redis://a"}}, false, true},
 		{"one that says nothing is known by its type, which is not certain", silent{}, silent{}, true, false},
+		{"one that has no name when asked is known by its type, which is not certain", named{nil, ""}, named{nil, ""}, true, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, certain := Name(row.a)
