@@ -15,6 +15,8 @@ const heading = `# Guards, and the tests that miss them
 
 Written by ` + "`go -C test run ./mutate -update`" + `, which took each guard out of the code, one at a time, and saw the test beside it fail. %d guards.
 
+*For* is the number in [requirements.md](requirements.md) (REQ) or [attacks.md](attacks.md) (letters); *Removed* is what the code does without the guard.
+
 `
 
 // render writes the list as a table for each file.
