@@ -70,15 +70,8 @@ func TestSlowClients(t *testing.T) {
 		s, memory := memorySite(t)
 		stall(t, s, memory)
 		// Every place can be taken by others.
-		free := make(chan struct{})
-		release := sync.OnceFunc(func() { close(free) })
+		waiting, release := holdCodes(memory)
 		defer release()
-		var waiting atomic.Int64
-		memory.Before(onCodes(func(context.Context, storagetest.Call) error {
-			waiting.Add(1)
-			<-free
-			return nil
-		}))
 		var answers []<-chan *answer
 		for range storagePlaces {
 			answers = append(answers, s.inFlight(s.redemption(unknownCode())))
@@ -147,6 +140,18 @@ func writing() bool {
 	return false
 }
 
+// holdCodes makes every call for a code wait until release. waiting counts them.
+func holdCodes(memory *storagetest.Memory) (waiting *atomic.Int64, release func()) {
+	free := make(chan struct{})
+	waiting = new(atomic.Int64)
+	memory.Before(onCodes(func(context.Context, storagetest.Call) error {
+		waiting.Add(1)
+		<-free
+		return nil
+	}))
+	return waiting, sync.OnceFunc(func() { close(free) })
+}
+
 func TestStorageThatHangs(t *testing.T) {
 	s, memory := memorySite(t)
 	var codes []string
@@ -154,15 +159,8 @@ func TestStorageThatHangs(t *testing.T) {
 		codes = append(codes, s.mint(oidctoken.MintRequest{ClientID: "web"}))
 	}
 	fresh := s.mint(oidctoken.MintRequest{ClientID: "web"})
-	free := make(chan struct{})
-	release := sync.OnceFunc(func() { close(free) })
+	waiting, release := holdCodes(memory)
 	defer release()
-	var waiting atomic.Int64
-	memory.Before(onCodes(func(context.Context, storagetest.Call) error {
-		waiting.Add(1)
-		<-free
-		return nil
-	}))
 	var answers []<-chan *answer
 	for _, code := range codes {
 		answers = append(answers, s.inFlight(s.redemption(code)))
