@@ -41,6 +41,9 @@ const (
 type backend interface {
 	kind() string
 	boot() string // empty: nothing depends on the operating system's start
+	// exclusive reports whether claim is lost wherever the marker stands, also
+	// beside the record.
+	exclusive() bool
 	load(ctx context.Context, key string) ([]byte, error)
 	store(ctx context.Context, key string, value []byte) error
 	remove(ctx context.Context, key string) error

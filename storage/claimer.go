@@ -24,6 +24,9 @@ func newClaimerStore(g *genericStore, claimer Claimer) (*claimerStore, error) {
 
 func (s *claimerStore) kind() string { return s.name }
 
+// exclusive: Claimer says so.
+func (s *claimerStore) exclusive() bool { return true }
+
 func (s *claimerStore) claim(ctx context.Context, t transfer, begin func() bool) (outcome, error) {
 	if !begin() {
 		return unchanged, ctx.Err()

@@ -90,6 +90,8 @@ func (c *Codes) Traits() (boot string, durable, links bool) {
 type Step struct {
 	Op string // "read", "mkdir", "create", "write", "sync", "close", "rename", "link", "remove", "stat", "syncdir"
 	N  int    // from 1
+	// Name is that of the file that is read.
+	Name string
 }
 
 // Faults makes calls of the operating system fail.
@@ -104,10 +106,12 @@ type Faults struct {
 // SetFaults puts faults between the file storage and the operating system.
 func (c *Codes) SetFaults(f *Faults) { c.backend.(*fileStore).os = &faulty{f} }
 
-func (f *Faults) around(op string, effect func() error) error {
+func (f *Faults) around(op string, effect func() error) error { return f.aroundFile(op, "", effect) }
+
+func (f *Faults) aroundFile(op, name string, effect func() error) error {
 	f.mu.Lock()
 	f.n++
-	step := Step{op, f.n}
+	step := Step{op, f.n, name}
 	f.Steps = append(f.Steps, step)
 	before, after := f.Before, f.After
 	f.mu.Unlock()
@@ -135,7 +139,7 @@ func (f *Faults) Reset() {
 type faulty struct{ f *Faults }
 
 func (o *faulty) ReadFile(name string) (b []byte, err error) {
-	err = o.f.around("read", func() error { b, err = os.ReadFile(name); return err })
+	err = o.f.aroundFile("read", name, func() error { b, err = os.ReadFile(name); return err })
 	return b, err
 }
 

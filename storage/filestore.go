@@ -50,8 +50,9 @@ func newFileStore(files *certmagic.FileStorage, failed func(string, error)) *fil
 	return &fileStore{files: files, failures: failures{failed}, os: operatingSystem{}, isLocal: isLocal, bootID: bootID}
 }
 
-func (s *fileStore) kind() string { return fileKind }
-func (s *fileStore) boot() string { return s.traits().boot }
+func (s *fileStore) kind() string    { return fileKind }
+func (s *fileStore) boot() string    { return s.traits().boot }
+func (s *fileStore) exclusive() bool { return true }
 
 func (s *fileStore) traits() traits {
 	if t := s.found.Load(); t != nil {

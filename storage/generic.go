@@ -21,6 +21,9 @@ type genericStore struct {
 func (s *genericStore) kind() string { return genericKind }
 func (s *genericStore) boot() string { return "" }
 
+// exclusive: a claim writes over the marker of another.
+func (s *genericStore) exclusive() bool { return false }
+
 func (s *genericStore) prepare(context.Context) (evidence, error) { return evidence{}, nil }
 func (s *genericStore) resume(context.Context, evidence) bool     { return true }
 

@@ -19,10 +19,13 @@ func (c *Codes) Load(ctx context.Context, code string) (*Code, error) {
 	if c.used.has(id) {
 		return nil, ErrUsed
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.callLimit)
-	defer cancel()
-	if err := c.ready(ctx); err != nil {
-		return nil, err
+	if !c.probe.passed.Load() { // once
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.callLimit)
+		defer cancel()
+		if err := c.ready(ctx); err != nil {
+			return nil, err
+		}
 	}
 	sealed, err := call(ctx, c, "load", func(ctx context.Context) ([]byte, error) {
 		return c.find(ctx, id)
@@ -38,23 +41,41 @@ func (c *Codes) Load(ctx context.Context, code string) (*Code, error) {
 
 // find loads the record of a code that was not used. It goes by Load alone:
 // Exists cannot tell an absent key from a storage that fails.
+//
+// Where a claim is refused by a marker that stands, the marker is looked for
+// only where there is no record: it then says whether the code was used.
 func (c *Codes) find(ctx context.Context, id identity) ([]byte, error) {
-	// Whatever the marker contains: that it is there says that the code was
-	// used. It comes first, because a claim writes it before it removes the
-	// record.
-	_, err := c.backend.load(ctx, id.marker)
-	if err == nil {
-		return nil, ErrUsed
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+	markerFirst := !c.backend.exclusive()
+	if markerFirst {
+		if err := c.unmarked(ctx, id); err != nil {
+			return nil, err
+		}
 	}
 	sealed, err := c.backend.load(ctx, id.record)
-	if errors.Is(err, fs.ErrNotExist) {
-		if c.used.has(id) { // claimed since we looked
-			return nil, ErrUsed
-		}
-		return nil, ErrUnknown
+	if !errors.Is(err, fs.ErrNotExist) {
+		return sealed, err
 	}
-	return sealed, err
+	if !markerFirst {
+		if err := c.unmarked(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	if c.used.has(id) { // claimed since we looked
+		return nil, ErrUsed
+	}
+	return nil, ErrUnknown
+}
+
+// unmarked makes sure that there is no used-marker. Whatever the marker
+// contains: that it is there says that the code was used. A claim makes it
+// before it removes the record.
+func (c *Codes) unmarked(ctx context.Context, id identity) error {
+	_, err := c.backend.load(ctx, id.marker)
+	switch {
+	case err == nil:
+		return ErrUsed
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	}
+	return err
 }

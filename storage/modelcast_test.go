@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"context"
+	"path/filepath"
 	"testing"
 
 	"github.com/caddyserver/certmagic"
@@ -15,7 +16,7 @@ func castGeneric(t *testing.T) func(func(*storage.Options)) *actor {
 	memory, c := storagetest.NewMemory(), noon()
 	return func(used func(*storage.Options)) *actor {
 		own := storagetest.Wrap(memory)
-		hook := func(marker string, _ *int, before func(call) error, after func() error) {
+		hook := func(marker string, before func(call) error, after func() error) {
 			own.Before(func(_ context.Context, call storagetest.Call) error { return before(storageCall(call, marker)) })
 			own.After(func(context.Context, storagetest.Call) error { return after() })
 		}
@@ -51,15 +52,10 @@ func castFiles(t *testing.T, links bool) func(func(*storage.Options)) *actor {
 		codes, faults := node(t, &certmagic.FileStorage{Path: dir}, c, used), new(storage.Faults)
 		codes.SetLocal(links, bootID)
 		codes.SetFaults(faults)
-		hook := func(_ string, attempt *int, before func(call) error, after func() error) {
+		hook := func(marker string, before func(call) error, after func() error) {
 			faults.Reset()
-			read := 0 // the attempt in which it last read the marker
 			faults.Before = func(s storage.Step) error {
-				c := systemCall(s.Op, read == *attempt)
-				if c == loadMarker {
-					read = *attempt
-				}
-				return before(c)
+				return before(systemCall(s, filepath.Join(dir, filepath.FromSlash(marker))))
 			}
 			faults.After = func(storage.Step) error { return after() }
 		}
@@ -68,13 +64,13 @@ func castFiles(t *testing.T, links bool) func(func(*storage.Options)) *actor {
 }
 
 // systemCall is what the model calls a call of the operating system.
-func systemCall(op string, markerRead bool) call {
-	switch op {
+func systemCall(s storage.Step, marker string) call {
+	switch s.Op {
 	case "read":
-		if markerRead {
-			return loadRecord
+		if s.Name == marker {
+			return loadMarker
 		}
-		return loadMarker
+		return loadRecord
 	case "mkdir":
 		return makeFolder
 	case "link":

@@ -142,7 +142,6 @@ func (a *automaton) learnt(told ...answer) (calls []call) {
 
 func TestTheModelLearnsTheRedemption(t *testing.T) {
 	generic, link, create := learnGeneric(t, ""), learnFiles(t, true), learnFiles(t, false)
-	found := []call{lookUsed, loadMarker, loadRecord, joinUsed}
 	rows := []struct {
 		name string
 		of   *automaton
@@ -168,7 +167,11 @@ func TestTheModelLearnsTheRedemption(t *testing.T) {
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			got := row.of.learnt(append([]answer{fine, absent, fine, fine}, row.told...)...)
+			found, told := []call{lookUsed, loadRecord, joinUsed}, []answer{fine, fine, fine}
+			if row.of == generic { // its claim writes over a marker that stands
+				found, told = []call{lookUsed, loadMarker, loadRecord, joinUsed}, []answer{fine, absent, fine, fine}
+			}
+			got := row.of.learnt(slices.Concat(told, row.told)...)
 			if want := slices.Concat(found, row.want); !slices.Equal(got, want) {
 				t.Errorf("learnt %v\nwant   %v", got, want)
 			}

@@ -23,10 +23,9 @@ type actor struct {
 	codes *storage.Codes
 	// hook has the storage tell before each call, and take an error that fails
 	// it, and ask after each for another one.
-	hook    func(marker string, attempt *int, before func(call) error, after func() error)
-	attempt int
-	cue     chan error // lets its call happen, or fail without an effect
-	after   error      // fails it after its effect
+	hook  func(marker string, before func(call) error, after func() error)
+	cue   chan error // lets its call happen, or fail without an effect
+	after error      // fails it after its effect
 }
 
 // appearance is an actor before a call, or at its end.
@@ -55,12 +54,12 @@ func newStage(t *testing.T, w *world, cast func(used func(*storage.Options)) *ac
 // enter makes a new code for the actors.
 func (s *stage) enter(t *testing.T) {
 	for _, a := range s.actors {
-		a.hook("", &a.attempt, func(call) error { return nil }, func() error { return nil })
+		a.hook("", func(call) error { return nil }, func() error { return nil })
 	}
 	s.code = mint(t, s.actors[0].codes, noon().Now())
 	for i, a := range s.actors {
 		_, marker := a.codes.Keys(s.code)
-		a.hook(marker, &a.attempt, func(c call) error {
+		a.hook(marker, func(c call) error {
 			s.events <- appearance{actor: i, call: c}
 			return <-a.cue
 		}, func() error { return a.after })
@@ -73,7 +72,6 @@ func (s *stage) play(t *testing.T, m moment) appearance {
 	i := int(m.who)
 	a := s.actors[i]
 	if m.call == lookUsed {
-		a.attempt++
 		go func() {
 			err := redeem(t.Context(), a.codes, s.code)
 			s.events <- appearance{actor: i, call: ended, err: err}

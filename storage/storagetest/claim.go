@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -69,22 +70,27 @@ func testStoredAgain(t *testing.T, s certmagic.Storage) {
 	}
 	wantError(t, redeem(t.Context(), here, code), nil)
 	store(t, s, key, record)
-	for _, codes := range []*storage.Codes{here, there, node(t, s)} {
-		wantError(t, redeem(t.Context(), codes, code), storage.ErrUsed)
+	wantError(t, redeem(t.Context(), here, code), storage.ErrUsed)
+	for _, codes := range []*storage.Codes{there, node(t, s)} {
+		// Which of the two depends on whether the claim itself tells.
+		if err := redeem(t.Context(), codes, code); !errors.Is(err, storage.ErrUsed) && !errors.Is(err, storage.ErrLost) {
+			t.Errorf("error is %v, want one of a code that was used", err)
+		}
 	}
 }
 
-// recordKey returns where a code's record is: the last place where a node looks
-// for it.
+// recordKey returns where a code's record is.
 func recordKey(t *testing.T, s certmagic.Storage, code string) string {
 	t.Helper()
 	hooked := Wrap(s)
 	nodeOn(t, hooked).Load(t.Context(), code)
-	calls := hooked.Calls()
-	if len(calls) == 0 || !strings.Contains(calls[len(calls)-1].Key, "/codes/") {
-		t.Fatal("the record of a code is not looked for")
+	for _, call := range hooked.Calls() {
+		if strings.Contains(call.Key, "/codes/") {
+			return call.Key
+		}
 	}
-	return calls[len(calls)-1].Key
+	t.Fatal("the record of a code is not looked for")
+	return ""
 }
 
 func testIssuer(t *testing.T, s certmagic.Storage) {
