@@ -50,8 +50,8 @@ func NewCalls(limit int, patience Patience) *Calls {
 	return &Calls{places: make(chan struct{}, limit), patience: patience}
 }
 
-// Do runs f in a goroutine of its own and waits for it for at most limit. When
-// it gives f up, the context of f has ended. Where no place is free it fails at
+// Do runs f in a goroutine of its own and waits for it for at most limit. When it
+// gives f up, the context of f has ended. Where no place is free it fails at
 // once.
 func Do[T any](ctx context.Context, calls *Calls, limit time.Duration, f func(context.Context) (T, error)) (T, error) {
 	var none T
@@ -60,35 +60,28 @@ func Do[T any](ctx context.Context, calls *Calls, limit time.Duration, f func(co
 	default:
 		return none, &NoAnswer{ErrBusy}
 	}
-	ctx, cancel := within(ctx, limit)
-	defer cancel()
-	patience := ctx
-	if calls.patience == UntilAnswered {
-		var done context.CancelFunc
-		patience, done = within(context.WithoutCancel(ctx), limit)
-		defer done()
-	}
+	inner := newLimited(ctx, limit)
+	defer inner.end()
+	late := time.NewTimer(limit)
+	defer late.Stop()
 	answers := make(chan answer[T], 1)
 	go func() {
-		a := protected(ctx, f)
+		a := protected(inner, f)
 		<-calls.places // before the answer is seen: whoever has it may call again
 		answers <- a
 	}()
+	abandoned := ctx.Done()
+	if calls.patience == UntilAnswered {
+		abandoned = nil
+	}
 	select {
 	case a := <-answers:
 		return a.value, a.err
-	case <-patience.Done():
-		return none, &NoAnswer{givenUp(patience)}
+	case <-late.C:
+		return none, &NoAnswer{ErrLate}
+	case <-abandoned:
+		return none, &NoAnswer{givenUp(ctx)}
 	}
-}
-
-// within is context.WithTimeout, which costs as much as a call that answers at
-// once, where ctx does not end in time by itself.
-func within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= limit {
-		return ctx, func() {}
-	}
-	return context.WithTimeout(ctx, limit)
 }
 
 func givenUp(ctx context.Context) error {
