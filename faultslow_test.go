@@ -102,9 +102,11 @@ func stall(t *testing.T, s *site, memory *storagetest.Memory) {
 	memory.Reset()
 	c := s.dial(t)
 	go func() {
-		for {
+		for i := 0; ; i++ {
 			head, body := s.written(unknownCode())
-			if _, err := io.WriteString(c, head+"\r\n"+body); err != nil {
+			// From one address they would soon be answered late.
+			from := fmt.Sprintf("X-Forwarded-For: 10.0.%d.%d\r\n", i/256%256, i%256)
+			if _, err := io.WriteString(c, head+from+"\r\n"+body); err != nil {
 				return // the connection is closed at the end of the test
 			}
 		}

@@ -54,6 +54,14 @@ type Attempt struct {
 // failures are counted for. Every error is an *Error or is treated as
 // server_error.
 func (e *Endpoint) Respond(r *http.Request, body Body, clientIP netip.Addr) (*token.Response, Attempt, error) {
+	response, a, err := e.answer(r, body, clientIP)
+	if err != nil && AsError(err).Status() < http.StatusInternalServerError {
+		e.throttle().refused(r.Context(), e.Issuer, clientIP, e.now())
+	}
+	return response, a, err
+}
+
+func (e *Endpoint) answer(r *http.Request, body Body, clientIP netip.Addr) (*token.Response, Attempt, error) {
 	var a Attempt
 	req, err := e.parseRequest(r, body)
 	if err != nil {

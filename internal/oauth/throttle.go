@@ -21,6 +21,13 @@ const (
 	maxDelayed = 256                   // answers held back at a time
 )
 
+// Refused requests of whatever kind, with right credentials or without.
+const (
+	refusalLimit = 3000 // of one address at one issuer in a minute; more are answered late
+	refusalDelay = 250 * time.Millisecond
+	maxRefusals  = 1024 // held back at a time
+)
+
 // Throttle bounds failed client authentications per presented client id and
 // address prefix, and the slow hashes that authentication may cost. It only
 // ever changes the answer to a failure: a request with the right credentials
@@ -30,6 +37,7 @@ const (
 type Throttle struct {
 	failures *table
 	delayed  chan struct{} // a place for each answer held back
+	refusals chan struct{} // likewise
 	hashes   *hashLanes
 }
 
@@ -38,6 +46,7 @@ func NewThrottle() *Throttle {
 	return &Throttle{
 		failures: newTable(),
 		delayed:  make(chan struct{}, maxDelayed),
+		refusals: make(chan struct{}, maxRefusals),
 		hashes:   newHashLanes(),
 	}
 }
@@ -86,22 +95,33 @@ func (t *Throttle) fail(ctx context.Context, s source, now time.Time) (retryAfte
 	// Never a penalty for a client id alone: that would be a way to have the
 	// answers to its owner's own mistakes withheld everywhere.
 	count, _ := t.failures.fail(s.client, math.MaxInt64, now)
-	t.delay(ctx, min(time.Duration(max(count-clientLimit, 0))*delayStep, maxDelay))
+	delay(ctx, t.delayed, min(time.Duration(max(count-clientLimit, 0))*delayStep, maxDelay))
 	return 0
+}
+
+// refused counts a request that was refused, for whatever reason, and holds its
+// answer back where its address has had many refused: whoever sends such
+// requests as fast as they are answered would take the processor from those
+// whose requests are good. None of these is ever held back.
+func (t *Throttle) refused(ctx context.Context, issuer string, addr netip.Addr, now time.Time) {
+	count, _ := t.failures.fail(t.failures.key('r', issuer, "", addressPrefix(addr)), math.MaxInt64, now)
+	if count > refusalLimit {
+		delay(ctx, t.refusals, refusalDelay)
+	}
 }
 
 // delay holds an answer back. Where too many are held back already it does
 // not: a flood must not pile up requests.
-func (t *Throttle) delay(ctx context.Context, d time.Duration) {
+func delay(ctx context.Context, places chan struct{}, d time.Duration) {
 	if d <= 0 {
 		return
 	}
 	select {
-	case t.delayed <- struct{}{}:
+	case places <- struct{}{}:
 	default:
 		return
 	}
-	defer func() { <-t.delayed }()
+	defer func() { <-places }()
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

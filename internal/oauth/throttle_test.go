@@ -235,13 +235,13 @@ func TestClientSlowDown(t *testing.T) {
 			done := make(chan struct{}, maxDelayed)
 			for range maxDelayed {
 				go func() {
-					th.delay(ctx, maxDelay)
+					delay(ctx, th.delayed, maxDelay)
 					done <- struct{}{}
 				}()
 			}
 			synctest.Wait()
 			began := time.Now()
-			th.delay(t.Context(), maxDelay)
+			delay(t.Context(), th.delayed, maxDelay)
 			if took := time.Since(began); took != 0 {
 				t.Errorf("one more was held for %v", took)
 			}
@@ -251,6 +251,66 @@ func TestClientSlowDown(t *testing.T) {
 			}
 			if took := time.Since(began); took != 0 {
 				t.Errorf("those that hung up were held for %v", took)
+			}
+		})
+	})
+}
+
+func TestRefusedRequests(t *testing.T) {
+	flooder, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	refuse := func(t *testing.T, th *Throttle, addr netip.Addr, n int) time.Duration {
+		began := time.Now()
+		for range n {
+			th.refused(t.Context(), testIssuer, addr, time.Now())
+		}
+		return time.Since(began)
+	}
+	t.Run("C11 beyond so many in a minute each is answered late, and nobody else's are", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			th := NewThrottle()
+			if took := refuse(t, th, flooder, refusalLimit); took != 0 {
+				t.Errorf("the first %d took %v", refusalLimit, took)
+			}
+			if took := refuse(t, th, flooder, 3); took != 3*refusalDelay {
+				t.Errorf("the next three took %v", took)
+			}
+			if took := refuse(t, th, other, 1); took != 0 {
+				t.Errorf("one from another address took %v", took)
+			}
+			time.Sleep(failureWindow)
+			if took := refuse(t, th, flooder, 1); took != 0 {
+				t.Errorf("one a minute later took %v", took)
+			}
+		})
+	})
+	t.Run("C12 a good request from the same address is not held", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t)
+			q := f.valid("web")
+			for range refusalLimit + 1 {
+				f.endpoint.throttle().refused(t.Context(), f.endpoint.Issuer, q.addr, f.time)
+			}
+			began := time.Now()
+			f.succeeds(q)
+			if took := time.Since(began); took != 0 {
+				t.Errorf("it took %v", took)
+			}
+		})
+	})
+	t.Run("C11 every refusal counts, with right credentials too", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t)
+			q := f.valid("web")
+			for range refusalLimit {
+				f.endpoint.throttle().refused(t.Context(), f.endpoint.Issuer, q.addr, f.time)
+			}
+			f.succeeds(q)
+			began := time.Now()
+			if _, _, err := f.respond(q); err == nil { // its code is spent
+				t.Error("a code was redeemed twice")
+			}
+			if took := time.Since(began); took != refusalDelay {
+				t.Errorf("its answer took %v", took)
 			}
 		})
 	})

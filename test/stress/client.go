@@ -85,7 +85,10 @@ func (c *client) connect(n *node) (*connection, error) {
 		}
 		c.disconnect(n)
 	}
-	conn, err := net.DialTimeout("tcp", n.site, 2*time.Second)
+	// Each client has an address of its own: one that had so many refused would
+	// be answered late.
+	own := net.Dialer{Timeout: 2 * time.Second, LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 1, byte(c.id>>8), byte(c.id))}}
+	conn, err := own.Dial("tcp", n.site)
 	if err != nil {
 		return nil, err
 	}
