@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,23 +48,30 @@ func TestValidateCreatesNothing(t *testing.T) {
 }
 
 // backgroundWork counts the goroutines that do this module's work.
-func backgroundWork() (n int) {
+func backgroundWork() int { return len(workStacks()) }
+
+func workStacks() (stacks []string) {
 	var profile bytes.Buffer
 	pprof.Lookup("goroutine").WriteTo(&profile, 2)
 	for _, stack := range strings.Split(profile.String(), "\n\n") {
 		if strings.Contains(stack, "caddy-oidc-token.(*issuer).run") || strings.Contains(stack, "keys.(*Automatic)") || strings.Contains(stack, "storage.(*Codes)") {
-			n++
+			stacks = append(stacks, stack)
 		}
 	}
-	return n
+	return stacks
 }
 
 // settledWork is backgroundWork once all of one issuer's runs: the issuer, its
 // codes, its keys.
 func settledWork(t *testing.T) int {
 	t.Helper()
-	eventually(t, "background work does not start", func() bool { return backgroundWork() >= 3 })
-	return backgroundWork()
+	work := []string{"caddy-oidc-token.(*issuer).run(", "keys.(*Automatic).Run(", "storage.(*Codes).Run("}
+	eventually(t, "background work does not start, or does not settle", func() bool {
+		stacks := strings.Join(workStacks(), "")
+		missing := func(of string) bool { return !strings.Contains(stacks, of) }
+		return !slices.ContainsFunc(work, missing) && backgroundWork() == len(work)
+	})
+	return len(work)
 }
 
 // eventually polls a condition that another goroutine brings about.
