@@ -73,10 +73,12 @@ func bucketEnd(bucket uint32) time.Time {
 	return time.Unix(int64(bucket)*int64(bucketWidth/time.Second), 0)
 }
 
-// identity is where a code's record and its used-marker are.
+// identity is where a code's record and its used-marker are, and what opens
+// them.
 type identity struct {
 	hash   [sha256.Size]byte
 	bucket uint32
+	grant  grantSecret
 	record string // storage key of the record
 	marker string // storage key of the used-marker
 }
@@ -89,22 +91,28 @@ func (c *Codes) identify(code string) (identity, bool) {
 	if !ok {
 		return identity{}, false
 	}
-	id := identity{hash: hashCode(c.issuer, code), bucket: binary.BigEndian.Uint32(raw)}
+	return c.locate(binary.BigEndian.Uint32(raw), deriveGrantSecret(code)), true
+}
+
+// locate derives the storage keys from what is left of a code once it was
+// redeemed.
+func (c *Codes) locate(bucket uint32, grant grantSecret) identity {
+	id := identity{hash: hashGrant(c.issuer, grant), bucket: bucket, grant: grant}
 	name := "/" + bucketName(id.bucket) + "/" + hex.EncodeToString(id.hash[:])
 	id.record = c.prefix + "/" + recordsDir + name
 	id.marker = c.prefix + "/" + markersDir + name
-	return id, true
+	return id
 }
 
-// hashCode binds the code to its issuer: the code of one issuer is unknown to
+// hashGrant binds the code to its issuer: the code of one issuer is unknown to
 // another one on the same storage (OpenID Connect Core §16.15).
-func hashCode(issuer, code string) [sha256.Size]byte {
-	const context = "oidc_token/code/v1"
-	b := make([]byte, 0, len(context)+4+len(issuer)+len(code))
+func hashGrant(issuer string, grant grantSecret) [sha256.Size]byte {
+	const context = "oidc_token/code/v2"
+	b := make([]byte, 0, len(context)+4+len(issuer)+len(grant))
 	b = append(b, context...)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(issuer)))
 	b = append(b, issuer...)
-	b = append(b, code...)
+	b = append(b, grant[:]...)
 	return sha256.Sum256(b)
 }
 

@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -168,6 +169,9 @@ func TestDerivedIdentifiers(t *testing.T) {
 		}
 		if storage.Ref(code) != hex.EncodeToString(want("oidc_token/ref/v1")[:8]) {
 			t.Errorf("the reference is %q", storage.Ref(code))
+		}
+		if !bytes.Equal(storage.DeriveGrantSecret(code), want("oidc_token/grant-secret/v1")) {
+			t.Error("the grant secret is another")
 		}
 	})
 	t.Run("the reference of a code that was found is that of the code", func(t *testing.T) {

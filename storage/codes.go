@@ -50,11 +50,12 @@ const (
 type Options struct {
 	Storage certmagic.Storage // Required.
 	Issuer  string            // Required: the issuer identifier.
-	// EncryptionKeys seal records beside the code itself; 32 bytes each, the
-	// first seals. None: records are sealed under the code alone.
+	// EncryptionKeys seal records beside what comes of the code; 32 bytes each,
+	// the first seals. None: records are sealed under that alone.
 	EncryptionKeys [][]byte
-	// Retention is how long a used code is remembered beyond its expiry, at
-	// least: the access token lifetime. 0: it is forgotten once it has expired.
+	// Retention is how long a used code is remembered beyond its expiry, and its
+	// Grant found, at least: the access token lifetime. 0: it is forgotten once it
+	// has expired.
 	Retention time.Duration
 	Now       func() time.Time // nil: time.Now
 	Logger    *slog.Logger     // nil: discard. Only for background work (sweeping).
@@ -159,7 +160,7 @@ func (c *Codes) Store(ctx context.Context, r *Record) (code string, err error) {
 	}
 	code = newCode(bucketOf(r.ExpiresAt))
 	id, _ := c.identify(code)
-	sealed, err := c.seal(code, id, r)
+	sealed, err := c.seal(id, r)
 	if err != nil {
 		return "", err
 	}

@@ -34,7 +34,7 @@ func (c *Codes) Prefix() string { return c.prefix }
 // Seal seals any plaintext where the code's record belongs.
 func (c *Codes) Seal(code string, plain []byte) []byte {
 	id, _ := c.identify(code)
-	sealed, err := c.ring.Seal([]byte(code), label(c.issuer, id), plain)
+	sealed, err := c.ring.Seal(id.grant[:], label(c.issuer, id), plain)
 	if err != nil {
 		panic(err)
 	}
@@ -44,7 +44,7 @@ func (c *Codes) Seal(code string, plain []byte) []byte {
 // Unseal opens a stored record.
 func (c *Codes) Unseal(code string, sealed []byte) []byte {
 	id, _ := c.identify(code)
-	plain, _, err := c.ring.Open([]byte(code), label(c.issuer, id), sealed)
+	plain, _, err := c.ring.Open(id.grant[:], label(c.issuer, id), sealed)
 	if err != nil {
 		panic(err)
 	}
@@ -53,6 +53,10 @@ func (c *Codes) Unseal(code string, sealed []byte) []byte {
 
 // DeriveIDs returns the jti and the grant id of a code.
 func DeriveIDs(code string) (tokenID, grantID string) { return deriveIDs(code) }
+
+// DeriveGrantSecret returns what the storage keys and the sealing key of a code
+// come from.
+func DeriveGrantSecret(code string) []byte { g := deriveGrantSecret(code); return g[:] }
 
 // NewCodeAt returns a random code of a bucket.
 func NewCodeAt(t time.Time) string { return newCode(bucketOf(t)) }

@@ -104,11 +104,24 @@ func (s *genericStore) confirm(ctx context.Context, t transfer, mark []byte) (ou
 	return won, nil
 }
 
+const markSize = 16
+
 // newMark returns what tells one claim from every other.
 func newMark() []byte {
-	var x [16]byte
+	var x [markSize]byte
 	rand.Read(x[:]) // never fails
 	return hex.AppendEncode(nil, x[:])
+}
+
+// withoutMark returns the record that a used-marker of any kind of claim holds.
+// Only a generic claim puts a mark before it, and no sealed record begins with a
+// hex digit.
+func withoutMark(marker []byte) []byte {
+	const size = 2 * markSize
+	if len(marker) >= size && lowerHex(string(marker[:size])) {
+		return marker[size:]
+	}
+	return marker
 }
 
 var _ backend = (*genericStore)(nil)

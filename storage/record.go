@@ -81,17 +81,21 @@ func (c *Code) Ref() string { return c.ref }
 // GrantID identifies everything that descends from this code.
 func (c *Code) GrantID() string { return c.grantID }
 
+// GrantRef is what Grant finds the record by once the code was redeemed. It is
+// a secret: with a copy of the storage it opens the record.
+func (c *Code) GrantRef() string { return c.id.grantRef() }
+
 func label(issuer string, id identity) seal.Label {
 	return seal.Label{Type: "code", Issuer: issuer, Key: id.record}
 }
 
-func (c *Codes) seal(code string, id identity, r *Record) ([]byte, error) {
+func (c *Codes) seal(id identity, r *Record) ([]byte, error) {
 	whole := sealedRecord{c.backend.kind(), c.backend.boot(), *r}
 	plain, err := whole.encode()
 	if err != nil {
 		return nil, fmt.Errorf("encoding authorization code record: %w", err)
 	}
-	sealed, err := c.ring.Seal([]byte(code), label(c.issuer, id), plain)
+	sealed, err := c.ring.Seal(id.grant[:], label(c.issuer, id), plain)
 	if err != nil {
 		return nil, fmt.Errorf("sealing authorization code record: %w", err)
 	}
@@ -101,15 +105,11 @@ func (c *Codes) seal(code string, id identity, r *Record) ([]byte, error) {
 // open turns a stored record into a Code and checks everything about it that
 // does not depend on who presents the code.
 func (c *Codes) open(code string, id identity, sealed []byte) (*Code, error) {
-	plain, _, err := c.ring.Open([]byte(code), label(c.issuer, id), sealed)
+	r, err := c.unseal(id, sealed)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+		return nil, err
 	}
-	r, err := decodeRecord(plain)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
-	}
-	if err := c.acceptable(r, id); err != nil {
+	if err := c.acceptable(r); err != nil {
 		return nil, err
 	}
 	tokenID, grantID := deriveIDs(code)
@@ -125,15 +125,30 @@ func (c *Codes) open(code string, id identity, sealed []byte) (*Code, error) {
 	}, nil
 }
 
-func (c *Codes) acceptable(r *sealedRecord, id identity) error {
+// unseal opens what was sealed where id says, and makes sure that it belongs
+// there.
+func (c *Codes) unseal(id identity, sealed []byte) (*sealedRecord, error) {
+	plain, _, err := c.ring.Open(id.grant[:], label(c.issuer, id), sealed)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	r, err := decodeRecord(plain)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
 	// OpenID Connect Core §16.15: a code belongs to the issuer that issued it.
 	if r.Issuer != c.issuer {
-		return fmt.Errorf("%w: it is another issuer's", ErrCorrupt)
+		return nil, fmt.Errorf("%w: it is another issuer's", ErrCorrupt)
 	}
 	// Sweeping goes by the bucket, expiry by the record: they must agree.
 	if bucketOf(r.ExpiresAt) != id.bucket {
-		return fmt.Errorf("%w: it expires at another time than its key says", ErrCorrupt)
+		return nil, fmt.Errorf("%w: it expires at another time than its key says", ErrCorrupt)
 	}
+	return r, nil
+}
+
+// acceptable checks what only matters to a code that is to be redeemed.
+func (c *Codes) acceptable(r *sealedRecord) error {
 	now := c.now()
 	// RFC 6749 §4.1.2. No grace for a time that we set ourselves.
 	if !now.Before(r.ExpiresAt) {

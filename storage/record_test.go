@@ -176,7 +176,8 @@ func TestRecordThatIsNotTheOneStoredDoesNotOpen(t *testing.T) {
 	}
 }
 
-// The code alone is in the key of the seal; the rest is authenticated beside.
+// What the code leaves alone is in the key of the seal; the rest is authenticated
+// beside.
 func TestRecordIsSealedAsWhatItIs(t *testing.T) {
 	c, memory := noon(), storagetest.NewMemory()
 	codes := node(t, memory, c)
@@ -195,7 +196,7 @@ func TestRecordIsSealedAsWhatItIs(t *testing.T) {
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			_, _, err := new(seal.Ring).Open([]byte(code), row.label, memory.Snapshot()[key])
+			_, _, err := new(seal.Ring).Open(grantSecretOf(t, codes, code), row.label, memory.Snapshot()[key])
 			wantError(t, err, row.want)
 		})
 	}

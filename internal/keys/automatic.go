@@ -184,14 +184,19 @@ func (a *Automatic) JWKS(ctx context.Context) (json.RawMessage, error) {
 		return nil, err
 	}
 	now := a.now()
+	return a.view(a.recent(ctx, current, now), now).jwks, nil
+}
+
+// recent returns a reading that no key can be missing from.
+func (a *Automatic) recent(ctx context.Context, current *snapshot, now time.Time) *snapshot {
 	if current.young(now) || current.age(now) > jwksMaxAge {
 		patience := pathTimeout
 		if current.allYoung(now) {
 			patience = firstTimeout
 		}
-		current = a.fresh(ctx, patience, current, now)
+		return a.fresh(ctx, patience, current, now)
 	}
-	return a.view(current, now).jwks, nil
+	return current
 }
 
 // Algorithms lists what is or will be signed with, RS256 first.

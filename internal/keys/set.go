@@ -20,9 +20,10 @@ var (
 	ErrNotYet = errors.New("signing key is not in use yet")
 )
 
-// Set is an issuer's keys. It is a token.Keys. Safe for concurrent use.
+// Set is an issuer's keys. Safe for concurrent use.
 type Set interface {
 	token.Keys
+	token.VerificationKeys
 	// JWKS returns the published set (RFC 7517 §5), never without a key.
 	JWKS(ctx context.Context) (json.RawMessage, error)
 	// Algorithms lists what can be signed with, for discovery; no I/O.

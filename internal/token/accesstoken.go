@@ -1,6 +1,9 @@
 package token
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // accessToken makes the JWT access token (RFC 9068 §2.2). Its typ and its
 // audience tell it from an ID token, so that neither passes for the other (§5).
@@ -21,6 +24,11 @@ func (i *Issuer) accessToken(a *Authorization, key *Key, now int64) (string, err
 	claims.authTime(a)
 	claims.optional("acr", a.ACR)
 	claims.optionalStrings("amr", a.AMR)
+	// It opens the grant with a copy of the storage, so an API that is not our
+	// UserInfo endpoint, or one that gets no answer there, is not told.
+	if a.openID() && slices.Contains(a.Audience, i.Issuer) {
+		claims.optional("grant_ref", a.GrantRef)
+	}
 	if err := claims.extra(a.AccessTokenClaims, func(string) bool { return true }); err != nil {
 		return "", fmt.Errorf("making the access token: %w", err)
 	}

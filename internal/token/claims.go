@@ -12,12 +12,12 @@ import (
 // protocolClaims are set by the issuer or by nobody. Beside those of Core §2,
 // RFC 7519 §4.1, RFC 9068 §2.2 and RFC 7800 these are claims that would point
 // to claims held elsewhere, past the scope (Core §5.6.2), let an ID token pass
-// for a logout token (RFC 8417 §2.2), or replace the issuer's key by another
-// (Core's sub_jwk).
+// for a logout token (RFC 8417 §2.2), replace the issuer's key by another
+// (Core's sub_jwk), or lead our UserInfo endpoint to another person's grant.
 var protocolClaims = claimSet(
 	"iss", "sub", "aud", "exp", "nbf", "iat", "jti",
 	"nonce", "at_hash", "c_hash", "s_hash", "azp", "auth_time", "acr", "amr", "sid",
-	"client_id", "scope", "cnf",
+	"client_id", "scope", "cnf", "grant_ref",
 	"_claim_names", "_claim_sources", "events", "sub_jwk",
 )
 
@@ -47,6 +47,17 @@ func releasedBy(scope []string) func(claim string) bool {
 	}
 }
 
+// named returns which of names lets a claim through: the claim of that name,
+// in any language (Core §5.2). nil lets all through.
+func named(names []string) func(claim string) bool {
+	return func(claim string) bool {
+		return names == nil || slices.ContainsFunc(names, func(name string) bool {
+			rest, found := strings.CutPrefix(claim, name)
+			return found && (rest == "" || rest[0] == '#')
+		})
+	}
+}
+
 // foldClaim returns the name that encoding/json and its like would take name
 // for. ToUpper before ToLower catches the letters that fold into ASCII: ſ and
 // the Kelvin sign.
@@ -61,7 +72,7 @@ func foldClaim(name string) string {
 // What most tokens need; others grow.
 const (
 	headerSize    = 96
-	claimsSize    = 384
+	claimsSize    = 448
 	signatureSize = 88 // encoded
 )
 

@@ -18,7 +18,9 @@ func (i *Issuer) idToken(a *Authorization, key *Key, now int64, accessToken stri
 	claims.optional("acr", a.ACR)
 	claims.optionalStrings("amr", a.AMR)
 	claims.string("at_hash", atHash(key.Algorithm, accessToken))
-	if err := claims.extra(a.Claims, releasedBy(a.Scope)); err != nil {
+	released, wanted := releasedBy(a.Scope), named(a.IDTokenClaims)
+	err := claims.extra(a.Claims, func(claim string) bool { return released(claim) && wanted(claim) })
+	if err != nil {
 		return "", fmt.Errorf("making the ID token: %w", err)
 	}
 	return key.sign("JWT", claims.end())

@@ -177,6 +177,7 @@ func TestProtocolClaimsCannotBeSet(t *testing.T) {
 	names := []string{
 		"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "nonce", "at_hash", "c_hash", "s_hash", "azp", "auth_time",
 		"acr", "amr", "sid", "client_id", "scope", "cnf", "_claim_names", "_claim_sources", "events", "sub_jwk",
+		"grant_ref", "Grant_Ref", "grant_ref#en",
 		"SUB", "Iss", "\u017fub", "Acr", "sub#en", "client_ID",
 	}
 	i := newTestIssuer(t, ES256)

@@ -18,6 +18,7 @@ var claims = []trial{
 	{"REQ-104 REQ-245 A04 F24 of requests on several nodes at most one wins", testNodes},
 	{"REQ-107 A22 A23 codes and used-marks outlive the process", testRestart},
 	{"F22 a record that is stored again makes no second success", testStoredAgain},
+	{"the record of a redeemed code is found by its grant, on every node", testGrant},
 	{"REQ-085 A13 the issuer is part of a code", testIssuer},
 	{"A25 A26 hostile codes are unknown and reach no key", testHostile},
 }
@@ -76,6 +77,32 @@ func testStoredAgain(t *testing.T, s certmagic.Storage) {
 		if err := redeem(t.Context(), codes, code); !errors.Is(err, storage.ErrUsed) && !errors.Is(err, storage.ErrLost) {
 			t.Errorf("error is %v, want one of a code that was used", err)
 		}
+	}
+}
+
+// testGrant: the used-marker is the grant's record, whoever made it.
+func testGrant(t *testing.T, s certmagic.Storage) {
+	here, there := node(t, s), node(t, s)
+	code := mint(t, here, time.Now())
+	found, err := here.Load(t.Context(), code)
+	if err != nil {
+		t.Fatalf("Load: %v", err)
+	}
+	_, err = there.Grant(t.Context(), found.GrantRef())
+	wantError(t, err, storage.ErrUnknown)
+	wantError(t, here.Redeem(t.Context(), found), nil)
+	for _, codes := range []*storage.Codes{here, there, node(t, s)} {
+		record, err := codes.Grant(t.Context(), found.GrantRef())
+		if err != nil {
+			t.Fatalf("Grant: %v", err)
+		}
+		if record.Subject != "alice" || record.ClientID != "client" {
+			t.Errorf("the grant is of %q for %q", record.Subject, record.ClientID)
+		}
+		_, err = codes.Load(t.Context(), found.GrantRef())
+		wantError(t, err, storage.ErrUnknown)
+		_, err = codes.Grant(t.Context(), code)
+		wantError(t, err, storage.ErrUnknown)
 	}
 }
 
