@@ -113,9 +113,11 @@ func (c *Client) authorization(code *storage.Code) token.Authorization {
 		ACR:               record.ACR,
 		AMR:               record.AMR,
 		Claims:            record.Claims,
+		IDTokenClaims:     c.IDTokenClaims,
 		AccessTokenClaims: record.AccessTokenClaims,
 		Audience:          c.AccessTokenAudience,
 		IDTokenAlgorithm:  c.IDTokenAlgorithm,
 		TokenID:           code.TokenID(),
+		GrantRef:          code.GrantRef(),
 	}
 }

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -43,18 +44,17 @@ type AuthorizationRequest struct {
 // Errors are *Error with Hint saying what to change: InvalidRequest (Param
 // names the member), InvalidScope, UnauthorizedClient.
 func (c *Clients) Record(issuer string, q *AuthorizationRequest, now time.Time, lifetime time.Duration) (*storage.Record, error) {
-	client := c.Get(q.ClientID)
-	if client == nil {
-		if q.ClientID == "" {
-			return nil, missing("client_id")
-		}
-		return nil, malformed("client_id", fmt.Sprintf("no client %.256q is registered", q.ClientID))
+	client, err := c.registered(q.ClientID)
+	if e, ok := errors.AsType[*Error](err); ok && e.Detail == ClientNotRegistered {
+		e.Hint = fmt.Sprintf("it is %.256q; %s", q.ClientID, e.Hint)
 	}
-	if !slices.Contains(client.GrantTypes, GrantAuthorizationCode) {
-		return nil, &Error{Kind: UnauthorizedClient, Reason: GrantTypeNotAllowed,
-			Hint: "the client may not use authorization codes; add authorization_code to its grant_types"}
+	if err != nil {
+		return nil, err
 	}
-	redirectURI, err := q.redirectURI(client)
+	if err := client.checkGrantType(); err != nil {
+		return nil, err
+	}
+	redirectURI, err := client.redirectTo(q.RedirectURI)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (c *Clients) Record(issuer string, q *AuthorizationRequest, now time.Time, 
 	if err != nil {
 		return nil, err
 	}
-	for _, check := range []error{q.checkChallenge(client), q.checkSubject(now), q.checkClaims()} {
+	for _, check := range []error{q.checkChallenge(client), q.checkNonce(), q.checkPerson(now)} {
 		if check != nil {
 			return nil, check
 		}
@@ -87,21 +87,39 @@ func (c *Clients) Record(issuer string, q *AuthorizationRequest, now time.Time, 
 	}, nil
 }
 
-// redirectURI returns where the code will go: a registered URI, compared by
-// exact string (RFC 9700 §2.1).
-func (q *AuthorizationRequest) redirectURI(client *Client) (string, error) {
-	registered := strings.Join(client.RedirectURIs, ", ")
-	switch {
-	case q.RedirectURI == "" && len(client.RedirectURIs) == 1:
-		return client.RedirectURIs[0], nil
-	case q.RedirectURI == "":
-		e := missing("redirect_uri").(*Error)
-		e.Hint = "the client has several; name one of " + registered
-		return "", e
-	case !slices.Contains(client.RedirectURIs, q.RedirectURI):
-		return "", malformed("redirect_uri", "it is not registered for the client, whose redirect_uris are "+registered)
+// registered returns the client that an authorization request names.
+func (c *Clients) registered(id string) (*Client, error) {
+	if id == "" {
+		return nil, missing("client_id")
 	}
-	return q.RedirectURI, nil
+	client := c.Get(id)
+	if client == nil {
+		// Not the id itself: a stranger's request is logged with this.
+		return nil, &Error{Kind: InvalidRequest, Param: "client_id", Reason: ParameterMalformed, Detail: ClientNotRegistered,
+			Hint: "registered are " + c.someIDs()}
+	}
+	return client, nil
+}
+
+// someIDs lists registered clients for a hint: not hundreds of them.
+func (c *Clients) someIDs() string {
+	const most = 20
+	var ids []string
+	for _, client := range c.All() {
+		ids = append(ids, client.ID)
+	}
+	if len(ids) > most {
+		ids = append(ids[:most], "…")
+	}
+	return strings.Join(ids, ", ")
+}
+
+func (c *Client) checkGrantType() error {
+	if !slices.Contains(c.GrantTypes, GrantAuthorizationCode) {
+		return &Error{Kind: UnauthorizedClient, Reason: GrantTypeNotAllowed,
+			Hint: "the client may not use authorization codes; add authorization_code to its grant_types"}
+	}
+	return nil
 }
 
 // scope returns the granted scope, each part once: RFC 6749 §3.3.
@@ -109,21 +127,32 @@ func (q *AuthorizationRequest) scope(client *Client) ([]string, error) {
 	if q.Scope == "" {
 		q = &AuthorizationRequest{Scope: "openid"}
 	}
-	var granted []string
-	for part := range strings.SplitSeq(q.Scope, " ") {
-		if !scopeToken(part) {
-			return nil, &Error{Kind: InvalidScope, Param: "scope", Reason: ScopeMalformed,
-				Hint: "scopes are printable ASCII, separated by one space each"}
-		}
+	granted, err := scopeTokens(q.Scope)
+	if err != nil {
+		return nil, err
+	}
+	for _, part := range granted {
 		if !slices.Contains(client.Scope, part) {
 			return nil, &Error{Kind: InvalidScope, Param: "scope", Reason: ScopeNotAllowed,
 				Hint: fmt.Sprintf("the client may not be granted %.100q; add it to the client's scope, which is %q", part, strings.Join(client.Scope, " "))}
 		}
-		if !slices.Contains(granted, part) {
-			granted = append(granted, part)
-		}
 	}
 	return granted, nil
+}
+
+// scopeTokens splits a scope, each part once: RFC 6749 §3.3.
+func scopeTokens(scope string) ([]string, error) {
+	var parts []string
+	for part := range strings.SplitSeq(scope, " ") {
+		if !scopeToken(part) {
+			return nil, &Error{Kind: InvalidScope, Param: "scope", Reason: ScopeMalformed,
+				Hint: "scopes are printable ASCII, separated by one space each"}
+		}
+		if !slices.Contains(parts, part) {
+			parts = append(parts, part)
+		}
+	}
+	return parts, nil
 }
 
 // checkChallenge insists on S256 and on a challenge where the client needs one
@@ -147,15 +176,22 @@ func (q *AuthorizationRequest) checkChallenge(client *Client) error {
 	return nil
 }
 
-// checkSubject checks who was authenticated, when and how: Core §2.
-func (q *AuthorizationRequest) checkSubject(now time.Time) error {
+// checkNonce: Core §2. It goes into the ID token as it is.
+func (q *AuthorizationRequest) checkNonce() error {
+	if len(q.Nonce) > maxNonceSize || !utf8.ValidString(q.Nonce) {
+		return malformed("nonce", "it must be at most 4096 bytes of UTF-8")
+	}
+	return nil
+}
+
+// checkPerson checks who was authenticated, when and how, and what is claimed
+// of them: Core §2.
+func (q *AuthorizationRequest) checkPerson(now time.Time) error {
 	switch {
 	case q.Subject == "":
 		return missing("subject")
 	case len(q.Subject) > maxSubjectSize || !printableASCII(q.Subject):
 		return malformed("subject", "it must be at most 255 printable ASCII characters")
-	case len(q.Nonce) > maxNonceSize || !utf8.ValidString(q.Nonce):
-		return malformed("nonce", "it must be at most 4096 bytes of UTF-8")
 	case !q.AuthTime.IsZero() && (q.AuthTime.Unix() <= 0 || q.AuthTime.Sub(now) > maxAhead):
 		return malformed("auth_time", "it must be the time of the authentication in seconds since 1970, not in the future")
 	case !utf8.ValidString(q.ACR):
@@ -163,7 +199,7 @@ func (q *AuthorizationRequest) checkSubject(now time.Time) error {
 	case slices.ContainsFunc(q.AMR, func(s string) bool { return s == "" || !utf8.ValidString(s) }):
 		return malformed("amr", "its members must be strings that are not empty")
 	}
-	return nil
+	return q.checkClaims()
 }
 
 // checkClaims keeps protocol claims to the issuer: who may say who somebody is

@@ -32,7 +32,7 @@ func TestAuthorizationRequestsThatAreRefused(t *testing.T) {
 		param, hint  string
 	}{
 		{"no client", "web", func(q *AuthorizationRequest) { q.ClientID = "" }, InvalidRequest, "client_id", ""},
-		{"an unknown client", "web", func(q *AuthorizationRequest) { q.ClientID = "nobody" }, InvalidRequest, "client_id", `"nobody"`},
+		{"an unknown client", "web", func(q *AuthorizationRequest) { q.ClientID = "nobody" }, InvalidRequest, "client_id", `it is "nobody"; registered are https://rp.example/x, listed, off`},
 		{"REQ-081 a client that may not use codes", "off", nil, UnauthorizedClient, "", "grant_types"},
 		{"a redirect URI that is not registered", "web", func(q *AuthorizationRequest) { q.RedirectURI += "/" }, InvalidRequest, "redirect_uri", "https://rp.example/other"},
 		{"no redirect URI where several are registered", "web", func(q *AuthorizationRequest) { q.RedirectURI = "" }, InvalidRequest, "redirect_uri", "several"},

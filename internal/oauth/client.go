@@ -21,17 +21,20 @@ const (
 // Client is a registered client with every default applied: what is required
 // is required even where the config may leave it out. Immutable.
 type Client struct {
-	ID                  string
-	Name                string
-	AuthMethod          AuthMethod
-	Secrets             []Secret
-	RedirectURIs        []string
-	GrantTypes          []string
-	Scope               []string // what it may be granted
-	RequirePKCE         bool
-	IDTokenAlgorithm    token.Algorithm // Required.
-	AccessTokenAudience []string        // Required: at least one.
-	AllowedOrigins      []string        // allowed_origins as configured
+	ID               string
+	Name             string
+	AuthMethod       AuthMethod
+	Secrets          []Secret
+	RedirectURIs     []string
+	GrantTypes       []string
+	Scope            []string // what it may be granted
+	RequirePKCE      bool
+	IDTokenAlgorithm token.Algorithm // Required.
+	// IDTokenClaims names the user claims that go into ID tokens, of those the
+	// scope releases. nil: all of them. Empty: none.
+	IDTokenClaims       []string
+	AccessTokenAudience []string // Required: at least one.
+	AllowedOrigins      []string // allowed_origins as configured
 }
 
 // Warnings returns what the operator should know about a client that works

@@ -77,7 +77,8 @@ func authorizationField(field, formID string) (*credentials, error) {
 	if c.id != "" && formID != "" && c.id != formID {
 		return nil, &Error{
 			Kind: InvalidRequest, Reason: ClientIDConflict, Param: "client_id",
-			Hint: "the Authorization field and the form name different clients",
+			Hint: "the Authorization field and the form name different clients; a browser that has signed somebody in by basic_auth " +
+				"sends that field to the whole site: the page's requests must leave credentials out (fetch: credentials 'omit'), or move authorization_endpoint to a folder of its own",
 		}
 	}
 	return c, nil

@@ -26,6 +26,22 @@ const (
 	TooEarly               // 425 temporarily_unavailable
 	TooManyRequests        // 429 temporarily_unavailable
 	TemporarilyUnavailable // 503
+
+	// What follows is answered by the authorization endpoint alone, to the
+	// redirect URI (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6).
+	AccessDenied
+	UnsupportedResponseType
+	LoginRequired
+	ConsentRequired
+	AccountSelectionRequired
+	RequestNotSupported
+	RequestURINotSupported
+	RegistrationNotSupported
+
+	// What follows is answered by the UserInfo endpoint alone (RFC 6750 §3.1).
+	NoToken           // 401 without a code
+	InvalidToken      // 401
+	InsufficientScope // 403
 )
 
 // Error is a failed request: what the client is told (Kind, Param) and what
@@ -77,6 +93,12 @@ func (e *Error) Code() string { return e.answer().code }
 // Description returns the public error_description: constant for each kind,
 // but for invalid_request, which names the parameter.
 func (e *Error) Description() string {
+	switch e.Detail {
+	case ClientNotRegistered:
+		return "No client has this client_id."
+	case RedirectNotRegistered:
+		return "This redirect_uri is not registered for the client."
+	}
 	if e.Kind == InvalidRequest && nameable(e.Param) {
 		switch e.Reason {
 		case ParameterMissing:
@@ -126,13 +148,26 @@ var answers = [...]answer{
 	UnauthorizedClient:     {http.StatusBadRequest, "unauthorized_client", "The client may not use this grant type."},
 	UnsupportedGrantType:   {http.StatusBadRequest, "unsupported_grant_type", "The grant type is not supported."},
 	InvalidScope:           {http.StatusBadRequest, "invalid_scope", "The scope is unknown, malformed or more than the client may be granted."},
-	MethodNotAllowed:       {http.StatusMethodNotAllowed, "invalid_request", "The token endpoint is used with POST."},
+	MethodNotAllowed:       {http.StatusMethodNotAllowed, "invalid_request", "The method is not allowed here."},
 	RequestTimeout:         {http.StatusRequestTimeout, "invalid_request", "The request body did not arrive in time."},
 	ContentTooLarge:        {http.StatusRequestEntityTooLarge, "invalid_request", "The request body is too large."},
 	UnsupportedCoding:      {http.StatusUnsupportedMediaType, "invalid_request", "The request body must not have a content coding."},
 	TooEarly:               {http.StatusTooEarly, "temporarily_unavailable", "The request came in TLS early data. Repeat it."},
 	TooManyRequests:        {http.StatusTooManyRequests, "temporarily_unavailable", "Too many failed requests. Try again later."},
 	TemporarilyUnavailable: {http.StatusServiceUnavailable, "temporarily_unavailable", "The service is temporarily unavailable. Try again."},
+
+	AccessDenied:             {http.StatusForbidden, "access_denied", "The request was denied."},
+	UnsupportedResponseType:  {http.StatusBadRequest, "unsupported_response_type", "The response type is not supported. Use code."},
+	LoginRequired:            {http.StatusBadRequest, "login_required", "The person has to sign in."},
+	ConsentRequired:          {http.StatusBadRequest, "consent_required", "This provider cannot ask for consent."},
+	AccountSelectionRequired: {http.StatusBadRequest, "account_selection_required", "This provider cannot ask which account to use."},
+	RequestNotSupported:      {http.StatusBadRequest, "request_not_supported", "The parameter request is not supported."},
+	RequestURINotSupported:   {http.StatusBadRequest, "request_uri_not_supported", "The parameter request_uri is not supported."},
+	RegistrationNotSupported: {http.StatusBadRequest, "registration_not_supported", "The parameter registration is not supported."},
+
+	NoToken:           {http.StatusUnauthorized, "no_token", "An access token is needed."},
+	InvalidToken:      {http.StatusUnauthorized, "invalid_token", "The access token is malformed, expired or not valid any more."},
+	InsufficientScope: {http.StatusForbidden, "insufficient_scope", "The access token was not granted the scope openid."},
 }
 
 func (e *Error) answer() answer {

@@ -13,7 +13,7 @@ import (
 const (
 	maxParameters    = 64
 	maxParameterSize = 4 << 10  // bytes of a name or a value, decoded
-	maxAssertionSize = 16 << 10 // of a client_assertion
+	maxAssertionSize = 16 << 10 // of what is as large as a token
 	maxClientIDSize  = 256
 	maxSecretSize    = 1 << 10
 )
@@ -51,7 +51,18 @@ var members = map[string]bool{
 
 // nameable reports whether an error_description may show name: only constants
 // of ours, never a name that a client made up.
-func nameable(name string) bool { return recognised[name] || members[name] }
+func nameable(name string) bool {
+	return recognised[name] || members[name] || authorizationParameters[name]
+}
+
+// large are the parameters that hold a token or a JSON document.
+var large = map[string]bool{
+	"client_assertion": true,
+	"access_token":     true,
+	"id_token_hint":    true,
+	"request":          true,
+	"claims":           true,
+}
 
 // decodeForm decodes application/x-www-form-urlencoded. It is all or nothing:
 // net/url returns the good pairs together with an error, and whoever forgets
@@ -90,7 +101,7 @@ func decodePair(segment string) (parameter, error) {
 		return parameter{}, errors.New("a parameter value is not percent-encoded UTF-8")
 	}
 	limit := maxParameterSize
-	if name == "client_assertion" {
+	if large[name] {
 		limit = maxAssertionSize
 	}
 	if len(name) > maxParameterSize || len(value) > limit {

@@ -73,6 +73,42 @@ const (
 	ChallengeMethod    Reason = "challenge_method"
 )
 
+// Causes that are the authorization request's.
+const (
+	ResponseTypeUnknown  Reason = "response_type_unknown"
+	ParameterUnsupported Reason = "parameter_unsupported"
+	PromptUnsupported    Reason = "prompt_unsupported"
+	NotAuthenticated     Reason = "not_authenticated"
+	AuthenticationTooOld Reason = "authentication_too_old"
+	SubjectMismatch      Reason = "subject_mismatch"
+	CodesCapped          Reason = "codes_capped"
+)
+
+// Details of ParameterMalformed where it is client_id or redirect_uri.
+const (
+	ClientNotRegistered   Reason = "client_not_registered"
+	RedirectNotRegistered Reason = "redirect_not_registered"
+)
+
+// Causes that are the configured identity's.
+const (
+	IdentityMissing   Reason = "identity_missing"
+	IdentityMalformed Reason = "identity_malformed"
+)
+
+// Causes that are a UserInfo request's.
+const (
+	TokenMissing      Reason = "access_token_missing"
+	TokenMalformed    Reason = "access_token_malformed"
+	TokenInvalid      Reason = "access_token_invalid"
+	TokenAudience     Reason = "access_token_audience"
+	ScopeInsufficient Reason = "scope_insufficient"
+	ClientRemoved     Reason = "client_removed"
+	GrantUnknown      Reason = "grant_unknown"
+	GrantMismatch     Reason = "grant_mismatch"
+	SeveralTransports Reason = "several_token_transports"
+)
+
 // Causes that are ours.
 const (
 	Internal              Reason = "internal"

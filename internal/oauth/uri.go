@@ -24,9 +24,9 @@ func checkURI(r *http.Request) error {
 	// The request line as it came, too: a rewrite on the way here hides
 	// nothing from the log that has it.
 	_, asSent, _ := strings.Cut(r.RequestURI, "?")
-	name := secretIn(r.URL.RawQuery)
+	name := nameIn(r.URL.RawQuery, secretNames)
 	if name == "" {
-		name = secretIn(asSent)
+		name = nameIn(asSent, secretNames)
 	}
 	if name == "" {
 		return nil
@@ -38,13 +38,13 @@ func checkURI(r *http.Request) error {
 	return &Error{Kind: InvalidRequest, Reason: SecretInURI, Security: true, Hint: hint}
 }
 
-// secretIn returns the secret name that query uses, or "". It does not need
+// nameIn returns the first of names that query uses, or "". It does not need
 // the query to be well-formed: a log keeps a malformed one as well.
-func secretIn(query string) string {
+func nameIn(query string, names map[string]bool) string {
 	separator := func(r rune) bool { return r == '&' || r == ';' }
 	for segment := range strings.FieldsFuncSeq(query, separator) {
 		name, _, _ := strings.Cut(segment, "=")
-		if name = lenientDecode(name); secretNames[name] {
+		if name = lenientDecode(name); names[name] {
 			return name
 		}
 	}
