@@ -52,7 +52,7 @@ and was on %s, on this machine: %s. Figures differ from machine to machine; rati
 
 Each server runs on one core, the load on another. Every figure is the median of %d bursts. Between any two bursts of a subject all others have had theirs, and each burst is right after and right before one at ` + "`lean`" + ` with the same algorithm, to which its ratios refer. CPU is user and system time of the server's process for each redemption. Codes are minted outside the measured intervals.
 
-- ` + "`respond`" + ` is Caddy answering the same request with a fixed text of the same length; ` + "`lean`" + ` is a handler in the same Caddy that reads the request, signs two tokens put together by hand, and answers. It checks and stores nothing: no token endpoint in Caddy can be cheaper.
+- ` + "`respond`" + ` is Caddy answering the same request with a fixed text of the same length; ` + "`lean`" + ` is a handler in the same Caddy that reads the request, signs two tokens put together by hand, and answers. It checks and stores nothing. It signs with the standard library as most code does; this plugin has it make ECDSA signatures deterministic (RFC 6979), which takes some 6 µs less for each ES256 signature.
 - ` + "`oidc_token/STORAGE/ALGORITHM/SECRET`" + ` is this plugin with every check, its log lines written to a file, and its metrics. ` + "`memory`" + ` is a map behind Caddy's storage interface, ` + "`file_system`" + ` the default, ` + "`redis`" + ` one on the load's core. The secret is configured as ` + "`sha256:`" + ` or as a bcrypt hash of cost 10.
 - ` + "`oidc-provider`" + ` (npm) keeps codes in memory, ` + "`zitadel`" + ` is the example of github.com/zitadel/oidc, in memory as well. Both issue two JWTs for ` + "`client_secret_basic`" + `.
 `

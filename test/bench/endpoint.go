@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"path/filepath"
 )
 
@@ -15,6 +16,7 @@ type special struct {
 	lifetime string // of codes; "": the default
 	clients  []any  // more of them
 	options  object // of the HTTP server
+	settings object // more of them
 }
 
 // startSpecial starts and checks it. Whoever calls stops its server.
@@ -27,6 +29,7 @@ func (b *bench) startSpecial(ctx context.Context, x special) (*subject, error) {
 	if x.lifetime != "" {
 		settings["code_lifetime"] = x.lifetime
 	}
+	maps.Copy(settings, x.settings)
 	c := endpoint(x.name, storage, settings)
 	c.options = x.options
 	server, err := b.start(ctx, c)

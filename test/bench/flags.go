@@ -14,6 +14,7 @@ type flags struct {
 	json    string
 	write   bool
 	refuse  bool
+	signIn  bool
 	scale   bool
 	soak    int
 	profile string
@@ -31,6 +32,7 @@ func parseFlags() flags {
 	flag.BoolVar(&f.write, "update", false, "write docs/benchmark.md and docs/benchmark.svg")
 	flag.StringVar(&f.profile, "profile", "", "write a CPU profile of each oidc_token subject to this folder")
 	flag.BoolVar(&f.refuse, "refusals", false, "also measure what refused requests cost, and whom a flood of them disturbs")
+	flag.BoolVar(&f.signIn, "signin", false, "also measure whole sign-ins: an authorization request and the redemption of its code")
 	flag.BoolVar(&f.scale, "scale", false, "also measure what does not depend on numbers of codes and clients, start and memory")
 	flag.IntVar(&f.swept, "swept", sweptCodes, "with -scale: how many codes are swept before")
 	flag.IntVar(&f.soak, "soak", 0, "also watch the memory over this many redemptions")

@@ -94,6 +94,9 @@ func (b *bench) steps() []func(context.Context) error {
 	if b.refuse {
 		steps = append(steps, b.measureRefusals, b.measureFlood)
 	}
+	if b.signIn || b.quick {
+		steps = append(steps, b.measureSignIn)
+	}
 	if b.scale {
 		steps = append(steps, b.measureHalfLoad, b.measureCodes, b.measureSwept, b.measureClients, b.measureStart)
 	}

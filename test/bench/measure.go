@@ -67,11 +67,15 @@ func (s *subject) burst(connections, n, warm int) (sample, error) {
 
 // send measures requests that are all answered with one status.
 func (s *subject) send(connections int, requests [][]byte, status int) (sample, error) {
+	return s.sendBy(load.Run, connections, requests, status)
+}
+
+func (s *subject) sendBy(run func([]*load.Conn, [][]byte) (*load.Result, error), connections int, requests [][]byte, status int) (sample, error) {
 	before, err := s.clocks()
 	if err != nil {
 		return sample{}, err
 	}
-	result, err := load.Run(s.conns[:connections], requests)
+	result, err := run(s.conns[:connections], requests)
 	if err := s.answered(status, result, err); err != nil {
 		return sample{}, err
 	}

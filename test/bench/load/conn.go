@@ -35,9 +35,11 @@ func Dial(address string) (*Conn, error) {
 // Close ends the connection.
 func (c *Conn) Close() error { return c.net.Close() }
 
-// Answer is what a server answered. Body holds until the next request.
+// Answer is what a server answered. Head, its status line and fields, and Body
+// hold until the next request.
 type Answer struct {
 	Status int
+	Head   []byte
 	Body   []byte
 }
 
@@ -62,14 +64,14 @@ func (c *Conn) Do(request []byte) (Answer, error) {
 	}
 	if chunked {
 		body, err := c.readChunks(head)
-		return Answer{status, body}, err
+		return Answer{status, c.buf[:head], body}, err
 	}
 	for len(c.buf) < head+length {
 		if err := c.fill(); err != nil {
 			return Answer{}, fmt.Errorf("reading the body: %w", err)
 		}
 	}
-	return Answer{status, c.buf[head : head+length]}, nil
+	return Answer{status, c.buf[:head], c.buf[head : head+length]}, nil
 }
 
 // readHead returns the length of the header, with the empty line.

@@ -114,6 +114,30 @@ func TestRunSendsEachRequestOnce(t *testing.T) {
 	}
 }
 
+func TestRunInTurnSendsWhatIsMadeOfEachAnswer(t *testing.T) {
+	conn := serve(t, func(request string) []string {
+		if request == "first" {
+			return []string{"HTTP/1.1 303 See Other\r\nLocation: second\r\nContent-Length: 0\r\n\r\n"}
+		}
+		return []string{"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"}
+	})
+	var heads []string
+	r, err := RunInTurn([]*Conn{conn}, [][]byte{[]byte("first"), []byte("first")}, func(a Answer) ([]byte, error) {
+		heads = append(heads, string(a.Head))
+		return []byte("second"), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Statuses[200] != 2 || len(heads) != 2 || !strings.Contains(heads[1], "Location: second") {
+		t.Errorf("the answers were %v after %q", r.Statuses, heads)
+	}
+	failed := errors.New("no Location")
+	if _, err := RunInTurn([]*Conn{conn}, [][]byte{[]byte("first")}, func(Answer) ([]byte, error) { return nil, failed }); !errors.Is(err, failed) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestRunTellsOfAConnectionThatEnds(t *testing.T) {
 	conn := serve(t, func(string) []string { return nil })
 	if _, err := Run([]*Conn{conn}, [][]byte{[]byte("a")}); !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {

@@ -33,8 +33,27 @@ func (r *Result) Rate() float64 { return float64(len(r.latencies)) / r.Elapsed.S
 // Run sends each request once, as fast as they are answered, each connection
 // taking the next.
 func Run(conns []*Conn, requests [][]byte) (*Result, error) {
-	return run(conns, requests, func(int) time.Time { return time.Now() })
+	return run(conns, requests, now, (*Conn).Do)
 }
+
+// RunInTurn sends each request once, as Run does, and then on the same
+// connection what next makes of its answer. A latency is of both, a status of
+// the second.
+func RunInTurn(conns []*Conn, requests [][]byte, next func(Answer) ([]byte, error)) (*Result, error) {
+	return run(conns, requests, now, func(c *Conn, request []byte) (Answer, error) {
+		answer, err := c.Do(request)
+		if err != nil {
+			return Answer{}, err
+		}
+		second, err := next(answer)
+		if err != nil {
+			return Answer{}, err
+		}
+		return c.Do(second)
+	})
+}
+
+func now(int) time.Time { return time.Now() }
 
 // RunPaced sends each request once, one every interval. A latency counts from
 // when its request was due, also where no connection was free then: a server
@@ -45,12 +64,12 @@ func RunPaced(conns []*Conn, requests [][]byte, interval time.Duration) (*Result
 		due := start.Add(time.Duration(i) * interval)
 		time.Sleep(time.Until(due))
 		return due
-	})
+	}, (*Conn).Do)
 }
 
 // run sends request i when due returns; what that returns is when its latency
 // begins.
-func run(conns []*Conn, requests [][]byte, due func(i int) time.Time) (*Result, error) {
+func run(conns []*Conn, requests [][]byte, due func(i int) time.Time, do func(*Conn, []byte) (Answer, error)) (*Result, error) {
 	n := len(requests)
 	latencies := make([]time.Duration, n)
 	statuses := make([]int, n)
@@ -66,7 +85,7 @@ func run(conns []*Conn, requests [][]byte, due func(i int) time.Time) (*Result, 
 			}
 			for i := w; i < n; i = int(next.Add(1)) - 1 {
 				since := due(i)
-				answer, err := conn.Do(requests[i])
+				answer, err := do(conn, requests[i])
 				if err != nil {
 					errs[w] = fmt.Errorf("request %d of %d: %w", i+1, n, err)
 					return
