@@ -1,20 +1,19 @@
 // Command example is Caddy with its standard modules and this plugin.
 //
-// Without arguments it runs the Caddyfile and the site beside it, from any
-// folder and without any set-up. With arguments it is Caddy's own command
-// line; `oidc-token` subcommands then find the example by themselves.
+// Without arguments it runs the Caddyfile and the site beside it, and a second
+// application that signs people in there, from any folder and without any
+// set-up. With arguments it is Caddy's own command line; `oidc-token`
+// subcommands then find the example by themselves.
 package main
 
 import (
-	"crypto/rand"
-	"embed"
-	"encoding/base64"
-	"errors"
 	"fmt"
-	"io/fs"
+	"log"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
@@ -23,13 +22,14 @@ import (
 	_ "github.com/authentiq/caddy-oidc-token"
 )
 
-//go:embed Caddyfile site
-var files embed.FS
-
-// What the Caddyfile listens on.
+// What the Caddyfile listens on, and where it expects the second application.
 const (
-	siteAddress  = "127.0.0.1:8480"
-	adminAddress = "127.0.0.1:8481"
+	siteAddress        = "127.0.0.1:8480"
+	adminAddress       = "127.0.0.1:8481"
+	applicationAddress = "127.0.0.1:8482"
+
+	siteURL        = "http://localhost:8480"
+	applicationURL = "http://localhost:8482"
 )
 
 func main() {
@@ -45,8 +45,8 @@ func main() {
 	caddycmd.Main()
 }
 
-// prepare lays out the example's folder, says what to try, and makes the
-// command line that runs it.
+// prepare lays out the example's folder, starts the second application, says
+// what to try, and makes the command line that runs Caddy.
 func prepare() error {
 	for _, address := range []string{siteAddress, adminAddress} {
 		if err := free(address); err != nil {
@@ -57,90 +57,73 @@ func prepare() error {
 	if err != nil {
 		return err
 	}
-	if err := layOut(dir); err != nil {
+	s, err := layOut(dir)
+	if err != nil {
 		return fmt.Errorf("preparing %s: %w", dir, err)
+	}
+	if err := serveApplication(s.client); err != nil {
+		return err
 	}
 	os.Setenv("XDG_DATA_HOME", dir) // What Caddy keeps beside its storage.
 	os.Setenv("EXAMPLE_DATA", filepath.ToSlash(dir))
 	os.Setenv("EXAMPLE_ADMIN", adminAddress)
 	os.Args = append(os.Args, "run", "--config", filepath.Join(dir, "Caddyfile"), "--adapter", "caddyfile")
-	fmt.Printf(welcome, dir, filepath.Join(dir, "web.secret"))
+	fmt.Printf(welcome, dir, filepath.Join(dir, "web.secret"), s.password)
 	return nil
 }
 
-const welcome = `The token endpoint of http://localhost:8480 is starting; Ctrl-C stops it.
+const welcome = `A site that signs people in is starting; Ctrl-C stops it.
 
-In a browser:
+Open this in a browser, and press "Sign in":
   http://localhost:8480/
+  name      alice
+  password  %[3]s
+
+A second application, with a server of its own, signs in there too:
+  http://localhost:8482/
 
 In a second terminal, a code for the client spa and the tokens it is good for:
   go run ./example oidc-token code --client spa --subject alice --curl | sh
 
-The same for the client web, which has a secret (made at the first start):
+The same for the client web, which has a secret:
   export CLIENT_SECRET="$(cat '%[2]s')"
   go run ./example oidc-token code --client web --subject alice --scope "openid email" --claim email=alice@example.com --curl | sh
 
-Keys, codes and the secret are in %[1]s
+Password and secret were made at the first start. They, keys and codes are in
+%[1]s
 
 `
+
+// serveApplication runs the second application beside Caddy: another program
+// anywhere else would do the same.
+func serveApplication(secret string) error {
+	listener, err := listen(applicationAddress)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler:           newApplication(siteURL, applicationURL, "web", secret),
+		ReadHeaderTimeout: 10 * time.Second,
+	}
+	go func() { log.Print("the second application: ", server.Serve(listener)) }()
+	return nil
+}
 
 // free reports an address that is taken. Caddy shares ports with other Caddys
 // where the system lets it, so a second example would start and answer some of
 // the requests of the first.
 func free(address string) error {
-	l, err := net.Listen("tcp", address)
+	l, err := listen(address)
 	if err != nil {
-		return fmt.Errorf("%s is taken: is the example running already? %w", address, err)
+		return err
 	}
 	return l.Close()
 }
 
-// dataDir is a folder of the example's own: not Caddy's, whose certificates
-// and keys are none of its business, and the same at each start.
-func dataDir() (string, error) {
-	cache, err := os.UserCacheDir()
+func listen(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
 	if err != nil {
-		cache = os.TempDir()
+		return nil, fmt.Errorf("%s is taken: is the example running already? %w", address, err)
 	}
-	dir := filepath.Join(cache, "caddy-oidc-token-example")
-	return dir, os.MkdirAll(dir, 0o700)
-}
-
-// layOut writes the Caddyfile and the site into dir, and a secret for the
-// client web where there is none.
-func layOut(dir string) error {
-	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if entry.IsDir() {
-			return os.MkdirAll(filepath.Join(dir, name), 0o700)
-		}
-		content, err := files.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(dir, name), content, 0o600)
-	})
-	if err != nil {
-		return err
-	}
-	return makeSecret(filepath.Join(dir, "web.secret"))
-}
-
-// makeSecret: a secret in this repository would be everybody's.
-func makeSecret(file string) error {
-	random := make([]byte, 32)
-	if _, err := rand.Read(random); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(f, base64.RawURLEncoding.EncodeToString(random))
-	return errors.Join(err, f.Close())
+	return l, nil
 }
