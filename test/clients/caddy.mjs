@@ -18,19 +18,22 @@ export const redirectURIWithQuery = `${redirectURI}?from=a+b&to=%2F`
 /** Every issuer's client for a method is named after it. */
 export const clientId = (method) => `${method}:app`
 
-/** Starts the Caddy that CADDY names. */
-export async function startCaddy() {
-  const binary = process.env.CADDY
-  if (!binary) throw new Error('CADDY must name a Caddy that has this plugin: go build -o /some/caddy ./example')
+/** The Caddy that CADDY names. */
+export function binary() {
+  if (!process.env.CADDY) throw new Error('CADDY must name a Caddy that has this plugin: go build -o /some/caddy ./example')
+  return process.env.CADDY
+}
 
+/** Starts it with one site for each algorithm: (issuer, algorithm) => Caddyfile. */
+export async function startCaddy(site = mintingSite) {
   const dir = await mkdtemp(join(tmpdir(), 'oidc-token-clients-'))
   const secret = randomBytes(32).toString('base64url')
   const issuers = new Map()
   for (const alg of algorithms) issuers.set(alg, `http://127.0.0.1:${await freePort()}`)
-  await writeFile(join(dir, 'Caddyfile'), caddyfile(dir, issuers))
+  await writeFile(join(dir, 'Caddyfile'), caddyfile(dir, issuers, site))
 
   const caddy = new Caddy(dir, issuers, secret)
-  await caddy.run(binary)
+  await caddy.run()
   return caddy
 }
 
@@ -44,8 +47,8 @@ class Caddy {
     this.confidential = new Map([[secret, 'client secret']])
   }
 
-  async run(binary) {
-    this.process = spawn(binary, ['run', '--config', join(this.dir, 'Caddyfile'), '--adapter', 'caddyfile'], {
+  async run() {
+    this.process = spawn(binary(), ['run', '--config', join(this.dir, 'Caddyfile'), '--adapter', 'caddyfile'], {
       env: { ...process.env, HOME: this.dir, XDG_DATA_HOME: this.dir, XDG_CONFIG_HOME: this.dir, CLIENT_SECRET: this.secret },
       stdio: ['ignore', 'ignore', 'pipe'],
     })
@@ -105,8 +108,19 @@ class Caddy {
   }
 }
 
-function caddyfile(dir, issuers) {
-  const sites = [...issuers].map(([alg, issuer]) => `
+const caddyfile = (dir, issuers, site) => `{
+	admin           unix/${join(dir, 'admin.sock')}
+	persist_config  off
+	storage         file_system ${join(dir, 'storage')}
+	log {
+		level DEBUG
+	}
+}
+${[...issuers].map(([alg, issuer]) => site(issuer, alg)).join('\n')}
+`
+
+/** A provider whose login application has codes minted. */
+const mintingSite = (issuer, alg) => `
 ${issuer} {
 	log
 	oidc_token {
@@ -116,20 +130,9 @@ ${issuer} {
 		${methods.map(client).join('')}
 	}
 	respond 404
-}`)
-  return `{
-	admin           unix/${join(dir, 'admin.sock')}
-	persist_config  off
-	storage         file_system ${join(dir, 'storage')}
-	log {
-		level DEBUG
-	}
-}
-${sites.join('\n')}
-`
-}
+}`
 
-const client = (method) => `
+export const client = (method) => `
 		client ${clientId(method)} {
 			token_endpoint_auth_method ${method}
 			redirect_uris              ${redirectURI} ${redirectURIWithQuery}
