@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
+	"regexp"
 	"sync"
 	"time"
 
@@ -60,14 +62,14 @@ func (a *App) Provision(ctx caddy.Context) error {
 // issuerFor returns the issuer h configures. Handlers with identical configs
 // share one; two that differ but claim one issuer identifier are an error.
 func (a *App) issuerFor(h *Handler, s *settings, build func() (*issuer, error)) (*issuer, error) {
-	config, err := json.Marshal(h)
+	config, err := h.comparable()
 	if err != nil {
 		return nil, err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if shared, ok := a.issuers[s.issuer]; ok {
-		if shared.config != string(config) {
+		if shared.config != config {
 			return nil, errors.New("it is configured twice, differently: " +
 				"make both oidc_token blocks the same (a snippet and import), or give one another issuer")
 		}
@@ -77,9 +79,29 @@ func (a *App) issuerFor(h *Handler, s *settings, build func() (*issuer, error)) 
 	if err != nil {
 		return nil, err
 	}
-	a.issuers[s.issuer] = &sharedIssuer{issuer: i, config: string(config)}
+	a.issuers[s.issuer] = &sharedIssuer{issuer: i, config: config}
 	return i, nil
 }
+
+// comparable is h as JSON. The names of route groups, which count up over a
+// whole Caddyfile, are counted anew: one snippet that two sites import is the
+// same config.
+func (h *Handler) comparable() (string, error) {
+	config, err := json.Marshal(h)
+	if err != nil {
+		return "", err
+	}
+	names := make(map[string]string)
+	return routeGroup.ReplaceAllStringFunc(string(config), func(group string) string {
+		if names[group] == "" {
+			names[group] = fmt.Sprintf(`"group":%d`, len(names))
+		}
+		return names[group]
+	}), nil
+}
+
+// routeGroup is a route's group as the Caddyfile adapter names it.
+var routeGroup = regexp.MustCompile(`"group":"group\d+"`)
 
 // Start announces the issuers to the doors that mint codes and starts their
 // background work. It does not wait for storage: other sites must come up

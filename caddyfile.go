@@ -2,6 +2,7 @@ package oidctoken
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -24,7 +25,7 @@ func init() {
 
 func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	handler := new(Handler)
-	return handler, handler.UnmarshalCaddyfile(h.Dispenser)
+	return handler, handler.unmarshal(h.Dispenser, &h)
 }
 
 // UnmarshalCaddyfile sets up the handler from Caddyfile tokens:
@@ -40,7 +41,8 @@ func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //		access_token_lifetime  <duration>
 //		id_token_lifetime      <duration>
 //		token_endpoint         <path>
-//		authorization_endpoint <url>
+//		authorization_endpoint <path>|<url>
+//		userinfo_endpoint      <path>
 //		jwks_endpoint          <path>
 //		client <client_id> {
 //			client_name                  <text>
@@ -52,16 +54,34 @@ func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //			require_pkce
 //			id_token_signed_response_alg <alg>
 //			access_token_audience        <uri>...
+//			id_token_claims              <name>...|none
 //			allowed_origins              <origin>...
+//		}
+//		authorize {
+//			<directive> ...
+//		}
+//		identity {
+//			subject   <value>
+//			claim     <name> <value> [string|list|boolean|number|json]
+//			auth_time <value>
+//			acr       <value>
+//			amr       <value>...
 //		}
 //	}
 //
 // Only issuer and one client are required. Each option stands at most once;
-// client may be repeated. Every mistake that does not hang on a placeholder is
+// client and claim may be repeated. Every mistake that does not hang on a placeholder is
 // reported here, with its line.
+//
+// Whoever calls it outside a site block cannot have authorize: its directives
+// are read by the site's.
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	return h.unmarshal(d, nil)
+}
+
+func (h *Handler) unmarshal(d *caddyfile.Dispenser, site *httpcaddyfile.Helper) error {
 	d.Next() // the directive's name
-	p := &parser{d: d, at: make(map[place]caddyfile.Dispenser)}
+	p := &parser{d: d, site: site, at: make(map[place]caddyfile.Dispenser)}
 	p.mark(place{})
 	if args := d.RemainingArgs(); len(args) > 0 {
 		return d.Errf("oidc_token takes a matcher at most, not %q: write its options in a block, as in oidc_token { issuer https://id.example.com ... }", args[0])
@@ -69,7 +89,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err := parseBlock(p, h, handlerOptions()); err != nil {
 		return err
 	}
-	s, err := h.check(standIns())
+	s, err := h.check(standIns(h))
 	if err != nil {
 		return p.locate(err)
 	}
@@ -124,9 +144,12 @@ func handlerOptions() []option[Handler] {
 		{"access_token_lifetime", "<duration>", duration(func(h *Handler) *caddy.Duration { return &h.AccessTokenLifetime })},
 		{"id_token_lifetime", "<duration>", duration(func(h *Handler) *caddy.Duration { return &h.IDTokenLifetime })},
 		{"token_endpoint", "<path>", text(func(h *Handler) *string { return &h.TokenEndpoint })},
-		{"authorization_endpoint", "<url>", text(func(h *Handler) *string { return &h.AuthorizationEndpoint })},
+		{"authorization_endpoint", "<path>|<url>", text(func(h *Handler) *string { return &h.AuthorizationEndpoint })},
+		{"userinfo_endpoint", "<path>", text(func(h *Handler) *string { return &h.UserInfoEndpoint })},
 		{"jwks_endpoint", "<path>", text(func(h *Handler) *string { return &h.JWKSEndpoint })},
 		{"client", "<client_id> { ... }", parseClient},
+		{"authorize", "{ <directive> ... }", parseAuthorize},
+		{"identity", "{ ... }", parseIdentity},
 	}
 }
 
@@ -143,6 +166,7 @@ func clientOptions() []option[Client] {
 		{"require_pkce", "", flag(func(c *Client) *bool { return &c.RequirePKCE })},
 		{"id_token_signed_response_alg", "<alg>", text(func(c *Client) *string { return &c.IDTokenSignedResponseAlg })},
 		{"access_token_audience", "<uri>...", list(func(c *Client) *[]string { return &c.AccessTokenAudience })},
+		{"id_token_claims", "<name>...|none", parseIDTokenClaims},
 		{"allowed_origins", "<origin>...", list(func(c *Client) *[]string { return &c.AllowedOrigins })},
 	}
 }
@@ -206,6 +230,19 @@ func parseScope(p *parser, c *Client) error {
 	scopes, err := p.some()
 	c.Scope = strings.Join(scopes, " ")
 	return err
+}
+
+// parseIDTokenClaims reads names of claims, or none.
+func parseIDTokenClaims(p *parser, c *Client) (err error) {
+	c.IDTokenClaims, err = p.some()
+	switch {
+	case err != nil || !slices.Contains(c.IDTokenClaims, "none"):
+		return err
+	case len(c.IDTokenClaims) > 1:
+		return p.d.Errf("id_token_claims none stands alone: leave it out, or the others")
+	}
+	c.IDTokenClaims = []string{}
+	return nil
 }
 
 // Interface guard

@@ -247,9 +247,11 @@ func TestGrammarIsComplete(t *testing.T) {
 		config any
 		rename map[string]string // JSON name → Caddyfile name
 		indent string
+		begins string // what its lines follow in the doc comment
 	}{
-		{"oidc_token", oidctoken.Handler{}, map[string]string{"clients": "client"}, "\t\t"},
-		{"client", oidctoken.Client{}, map[string]string{"client_id": ""}, "\t\t\t"},
+		{"oidc_token", oidctoken.Handler{}, map[string]string{"clients": "client"}, "\t\t", "oidc_token [<matcher>] {"},
+		{"client", oidctoken.Client{}, map[string]string{"client_id": ""}, "\t\t\t", "client <client_id> {"},
+		{"identity", oidctoken.Identity{}, map[string]string{"claims": "claim"}, "\t\t\t", "identity {"},
 	} {
 		t.Run(block.name, func(t *testing.T) {
 			var want []string
@@ -265,7 +267,7 @@ func TestGrammarIsComplete(t *testing.T) {
 			if got := allowedIn(t, block.name); !slices.Equal(got, want) {
 				t.Errorf("the Caddyfile has %v, JSON has %v", got, want)
 			}
-			documented := regexp.MustCompile(`(?m)^//`+block.indent+`([a-z_]+)( |$)`).FindAllStringSubmatch(string(source), -1)
+			documented := regexp.MustCompile(`(?m)^//`+block.indent+`([a-z_]+)( |$)`).FindAllStringSubmatch(blockIn(t, string(source), block.begins), -1)
 			var got []string
 			for _, match := range documented {
 				got = append(got, match[1])
@@ -277,12 +279,30 @@ func TestGrammarIsComplete(t *testing.T) {
 	}
 }
 
+// blockIn returns the lines of a block in a doc comment, from its first to the
+// brace that ends it.
+func blockIn(t *testing.T, source, begins string) string {
+	t.Helper()
+	start := strings.Index(source, begins+"\n")
+	if start < 0 {
+		t.Fatalf("the doc comment has no %s", begins)
+	}
+	line := source[strings.LastIndexByte(source[:start], '\n')+1:]
+	indent := line[:strings.Index(line, begins)]
+	_, block, _ := strings.Cut(line, "\n")
+	block, _, _ = strings.Cut(block, "\n"+indent+"}")
+	return block + "\n"
+}
+
 // allowedIn returns the options that the error about an unknown one lists.
 func allowedIn(t *testing.T, block string) []string {
 	t.Helper()
 	line := "zzzzzzzzzzzz"
-	if block == "client" {
+	switch block {
+	case "client":
 		line = "client web {\nzzzzzzzzzzzz\n}"
+	case "identity":
+		line = "identity {\nzzzzzzzzzzzz\n}"
 	}
 	_, err := adapted(t, "id.example.com {\noidc_token {\n"+line+"\n}\n}\n")
 	if err == nil {

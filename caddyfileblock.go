@@ -7,6 +7,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
 	"github.com/authentiq/caddy-oidc-token/internal/oauth"
 )
@@ -21,8 +22,10 @@ type option[T any] struct {
 // parser reads one oidc_token directive.
 type parser struct {
 	d      *caddyfile.Dispenser
-	client string // whose block is being read; "": the outer one
-	line   string // how the option being read is written
+	site   *httpcaddyfile.Helper // nil: not in a site block
+	client string                // whose block is being read; "": none's
+	within string                // what the options of another inner block begin with in errors: "identity "
+	line   string                // how the option being read is written
 	at     map[place]caddyfile.Dispenser
 }
 
@@ -63,8 +66,8 @@ func parseBlock[T any](p *parser, t *T, options []option[T]) error {
 		if i < 0 {
 			return p.unknown(name, names(options))
 		}
-		at := place{p.client, name}
-		if _, twice := p.at[at]; twice && name != "client" {
+		at := place{p.client, p.within + name}
+		if _, twice := p.at[at]; twice && !slices.Contains(repeatable, name) {
 			return d.Errf("%s is there twice: leave one out, or put all values of a list on one line", name)
 		}
 		p.mark(at)
@@ -76,17 +79,22 @@ func parseBlock[T any](p *parser, t *T, options []option[T]) error {
 	return nil
 }
 
+// repeatable are the options that may be there several times.
+var repeatable = []string{"client", "claim"}
+
 // unknown words an option that is not in the block, with the one probably meant.
 func (p *parser) unknown(name string, allowed []string) error {
 	if name == "{" {
 		return p.d.Errf("%s takes no block: write its values on the same line", p.line)
 	}
-	inner, outer := names(clientOptions()), names(handlerOptions())
+	inner, outer, person := names(clientOptions()), names(handlerOptions()), names(identityOptions())
 	switch {
+	case slices.Contains(person, name):
+		return p.d.Errf("%s is an option of identity: write it inside an identity { ... } block", name)
 	case p.client == "" && slices.Contains(inner, name):
 		return p.d.Errf("%s is an option of a client: write it inside a client <client_id> { ... } block", name)
-	case p.client != "" && slices.Contains(outer, name):
-		return p.d.Errf("%s is an option of the issuer: write it outside the client blocks", name)
+	case slices.Contains(outer, name):
+		return p.d.Errf("%s is an option of the issuer: write it outside the inner blocks", name)
 	}
 	if meant := nearest(name, allowed); meant != "" {
 		return p.d.Errf("unrecognized option %s: did you mean %s?", name, meant)

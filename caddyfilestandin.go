@@ -14,7 +14,7 @@ import (
 // values must not be asked for: the result would end up in the adapted JSON or
 // in an error. Each placeholder gets a valid value of its own, so that only
 // what is written out is judged.
-func standIns() resolver {
+func standIns(h *Handler) resolver {
 	seen := make(map[string]int)
 	return func(c *Client, option, value string) (string, error) {
 		if !strings.Contains(value, "{") {
@@ -22,6 +22,9 @@ func standIns() resolver {
 		}
 		if _, ok := seen[value]; !ok {
 			seen[value] = len(seen) + 1
+		}
+		if option == "authorization_endpoint" && h.Authorize != nil {
+			option = "token_endpoint" // it is a path then
 		}
 		return standIn(c, option, value, seen[value])
 	}
@@ -38,7 +41,7 @@ func standIn(c *Client, option, value string, n int) (string, error) {
 		return fmt.Sprintf("https://placeholder.invalid/placeholder-%d", n), nil
 	case "allowed_origins":
 		return fmt.Sprintf("https://placeholder-%d.invalid", n), nil
-	case "token_endpoint", "jwks_endpoint", "signing_key":
+	case "token_endpoint", "jwks_endpoint", "userinfo_endpoint", "signing_key":
 		return fmt.Sprintf("/placeholder-%d", n), nil
 	case "client_secret":
 		return fmt.Sprintf("sha256:%064x", n), nil
@@ -56,7 +59,7 @@ func standIn(c *Client, option, value string, n int) (string, error) {
 	case "scope":
 		return fmt.Sprintf("placeholder-%d", n), nil
 	}
-	return value, nil // client_id and client_name: any text is one
+	return value, nil // client_id, client_name and id_token_claims: any text is one
 }
 
 // standInKey is a well-formed encryption key that is like no other.

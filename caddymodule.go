@@ -1,8 +1,9 @@
-// Package oidctoken makes Caddy an OpenID Connect provider's token endpoint.
+// Package oidctoken makes Caddy an OpenID Connect provider.
 //
-// One oidc_token block in a Caddyfile authenticates OAuth clients at /token,
-// redeems authorization codes from Caddy's storage at most once, and answers
-// with signed ID and access tokens.
+// One oidc_token block in a Caddyfile signs people in by Caddy's own
+// authentication at /authorize, authenticates OAuth clients at /token, redeems
+// authorization codes from Caddy's storage at most once, and answers with
+// signed ID and access tokens.
 package oidctoken
 
 import (
@@ -21,9 +22,11 @@ func init() {
 	caddy.RegisterModule(new(adminAPI))
 }
 
-// Handler is an OpenID Connect token endpoint (RFC 6749 §3.2, OpenID Connect
-// Core §3.1.3) with its JWKS and discovery documents. It answers on the paths
-// of its issuer and passes every other request to the next handler.
+// Handler is an OpenID Connect provider: a token endpoint (RFC 6749 §3.2,
+// OpenID Connect Core §3.1.3), UserInfo (Core §5.3), an authorization endpoint
+// where `authorize` is there (RFC 6749 §3.1, Core §3.1.2), and its JWKS and
+// discovery documents. It answers on the paths of its issuer and passes every
+// other request to the next handler.
 //
 // Values may hold global placeholders such as `{env.NAME}` and
 // `{file./path}`; they are resolved once, when the config is loaded.
@@ -70,9 +73,15 @@ type Handler struct {
 	// The path of the token endpoint. Default: the issuer's path and `/token`.
 	TokenEndpoint string `json:"token_endpoint,omitempty"`
 
-	// The URL of an application of yours that authenticates people and mints
-	// codes. It is only advertised in the discovery documents. Default: none.
+	// With `authorize` the path of the authorization endpoint. Default: the
+	// issuer's path and `/authorize`. Without it the URL of an application of
+	// yours that authenticates people and mints codes, which is only advertised
+	// in the discovery documents. Default: none.
 	AuthorizationEndpoint string `json:"authorization_endpoint,omitempty"`
+
+	// The path of the UserInfo endpoint. Default: the issuer's path and
+	// `/userinfo`.
+	UserInfoEndpoint string `json:"userinfo_endpoint,omitempty"`
 
 	// The path of the JWKS. Default: the issuer's path and
 	// `/.well-known/jwks.json`.
@@ -80,6 +89,15 @@ type Handler struct {
 
 	// The registered clients. Required: at least one.
 	Clients []*Client `json:"clients,omitempty"`
+
+	// The routes that authenticate people at the authorization endpoint, where
+	// they run before it and nowhere else. A request that they do not answer
+	// themselves is let through. Default: none, and no authorization endpoint
+	// is served.
+	Authorize caddyhttp.RouteList `json:"authorize,omitzero"`
+
+	// Who a person is that `authorize` let through.
+	Identity *Identity `json:"identity,omitempty"`
 
 	issuer *issuer // set by Provision
 }
@@ -124,6 +142,11 @@ type Client struct {
 	// The audience of access tokens (RFC 9068 §2.2). Default: the issuer.
 	AccessTokenAudience []string `json:"access_token_audience,omitempty"`
 
+	// The claims about the person that go into ID tokens, of those the scope
+	// releases; UserInfo has them all. Default: all. An empty list (`none` in a
+	// Caddyfile) means none.
+	IDTokenClaims []string `json:"id_token_claims,omitzero"`
+
 	// Browser origins that may call the token endpoint for this client beside
 	// the issuer's own and, for a public client, those of its redirect URIs.
 	AllowedOrigins []string `json:"allowed_origins,omitempty"`
@@ -163,6 +186,10 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	})
 	if err != nil {
 		return fmt.Errorf("issuer %s: %w", s.issuer, err)
+	}
+	// Last: it empties the routes' JSON, by which issuerFor compares.
+	if err := h.Authorize.Provision(ctx); err != nil {
+		return fmt.Errorf("issuer %s: authorize: %w", s.issuer, err)
 	}
 	return nil
 }

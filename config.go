@@ -45,7 +45,10 @@ type settings struct {
 	issuerURL             *url.URL
 	tokenPath             string
 	jwksPath              string
-	authorizationEndpoint string
+	userinfoPath          string
+	authorizationPath     string    // "": not served
+	authorizationEndpoint string    // URL; "": none is known
+	identity              *identity // nil where authorizationPath is ""
 	encryptionKeys        [][]byte
 	signingAlg            token.Algorithm
 	signingKeyFiles       []string
@@ -114,6 +117,8 @@ func (h *Handler) check(resolve resolver) (*settings, error) {
 		s.checkKeys,
 		s.checkLifetimes,
 		s.checkClients,
+		s.checkAuthorize,
+		s.checkIdentity,
 	} {
 		if err := step(h); err != nil {
 			return nil, s.attribute(err)
@@ -146,6 +151,12 @@ func (s *settings) checkIssuer(h *Handler) (err error) {
 	return nil
 }
 
+// endpointPath is the path of an endpoint that is served.
+type endpointPath struct {
+	option, path string
+	written      bool // not the default
+}
+
 func (s *settings) checkEndpoints(h *Handler) error {
 	s.tokenPath = withDefault(h.TokenEndpoint, s.path()+"/token")
 	s.jwksPath = withDefault(h.JWKSEndpoint, s.path()+"/.well-known/jwks.json")
@@ -153,10 +164,29 @@ func (s *settings) checkEndpoints(h *Handler) error {
 		s.path() + wellKnownOpenID: "the OpenID Connect discovery document's",
 		wellKnownOAuth + s.path():  "the authorization server metadata's (RFC 8414)",
 	}
-	for _, endpoint := range []struct{ option, path string }{
-		{"token_endpoint", s.tokenPath},
-		{"jwks_endpoint", s.jwksPath},
-	} {
+	s.userinfoPath = withDefault(h.UserInfoEndpoint, s.path()+"/userinfo")
+	if h.Authorize != nil {
+		s.authorizationPath = withDefault(h.AuthorizationEndpoint, s.path()+"/authorize")
+	}
+	endpoints := []endpointPath{
+		{"token_endpoint", s.tokenPath, h.TokenEndpoint != ""},
+		{"jwks_endpoint", s.jwksPath, h.JWKSEndpoint != ""},
+		{"userinfo_endpoint", s.userinfoPath, h.UserInfoEndpoint != ""},
+	}
+	if s.authorizationPath != "" {
+		endpoints = append(endpoints, endpointPath{"authorization_endpoint", s.authorizationPath, h.AuthorizationEndpoint != ""})
+	}
+	// What is written comes last: it is what can be changed.
+	slices.SortStableFunc(endpoints, func(a, b endpointPath) int {
+		switch {
+		case a.written == b.written:
+			return 0
+		case b.written:
+			return -1
+		}
+		return 1
+	})
+	for _, endpoint := range endpoints {
 		if err := checkPath(endpoint.path); err != nil {
 			return mistake(endpoint.option, "%w", err)
 		}
@@ -165,10 +195,21 @@ func (s *settings) checkEndpoints(h *Handler) error {
 		}
 		taken[endpoint.path] = endpoint.option + "'s"
 	}
-	if h.AuthorizationEndpoint != "" {
-		if err := checkAuthorizationEndpoint(h.AuthorizationEndpoint); err != nil {
-			return mistake("authorization_endpoint", "%w", err)
-		}
+	return s.advertise(h)
+}
+
+// advertise determines which authorization endpoint clients are told of: ours,
+// or one elsewhere.
+func (s *settings) advertise(h *Handler) error {
+	if s.authorizationPath != "" {
+		s.authorizationEndpoint = s.url(s.authorizationPath)
+		return nil
+	}
+	if h.AuthorizationEndpoint == "" {
+		return nil
+	}
+	if err := checkAuthorizationEndpoint(h.AuthorizationEndpoint); err != nil {
+		return mistake("authorization_endpoint", "%w", err)
 	}
 	s.authorizationEndpoint = h.AuthorizationEndpoint
 	return nil

@@ -184,7 +184,7 @@ func TestSettingsRefused(t *testing.T) {
 		},
 			"issuer https://id.example.com/t: jwks_endpoint: "},
 		{"a token endpoint on the JWKS's default path", func(h *Handler) { h.TokenEndpoint = "/.well-known/jwks.json" },
-			"issuer https://id.example.com: jwks_endpoint: /.well-known/jwks.json is token_endpoint's path"},
+			"issuer https://id.example.com: token_endpoint: /.well-known/jwks.json is jwks_endpoint's path"},
 		{"a path with a trailing slash", func(h *Handler) { h.TokenEndpoint = "/token/" }, "issuer https://id.example.com: token_endpoint: is not in its shortest form"},
 		{"a path with an empty segment", func(h *Handler) { h.TokenEndpoint = "//token" }, "issuer https://id.example.com: token_endpoint: is not in its shortest form"},
 		{"the root as a path", func(h *Handler) { h.TokenEndpoint = "/" }, "issuer https://id.example.com: token_endpoint: is not in its shortest form"},
@@ -340,7 +340,7 @@ func TestSecretWarnings(t *testing.T) {
 			h := validConfig()
 			h.Issuer = "http://localhost" // worth a warning, which is for the load
 			h.Clients[0].ClientSecret, h.Clients[0].TokenEndpointAuthMethod = row.secrets, row.method
-			s, err := h.check(standIns())
+			s, err := h.check(standIns(h))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -377,8 +377,8 @@ func TestEveryValueIsResolved(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := slices.Concat(texts(reflect.ValueOf(*got)), texts(reflect.ValueOf(*got.Clients[0])))
-	if len(all) != 17 {
-		t.Errorf("%d options hold text, want 17: %q", len(all), all)
+	if len(all) != 19 {
+		t.Errorf("%d options hold text, want 19: %q", len(all), all)
 	}
 	for _, option := range all {
 		if want := option.name + "=resolved " + option.name; option.name+"="+option.value != want {

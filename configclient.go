@@ -50,6 +50,7 @@ func (s *settings) client(c *Client) (*oauth.Client, error) {
 		// REQ-037: no method means client_secret_basic.
 		AuthMethod:          oauth.AuthMethod(withDefault(c.TokenEndpointAuthMethod, string(oauth.ClientSecretBasic))),
 		AccessTokenAudience: c.AccessTokenAudience,
+		IDTokenClaims:       c.IDTokenClaims,
 		AllowedOrigins:      c.AllowedOrigins,
 	}
 	// REQ-100: nothing else ties a code to a public client.

@@ -45,7 +45,11 @@ func (h *Handler) resolved(resolve resolver) (*Handler, error) {
 		IDTokenLifetime:       h.IDTokenLifetime,
 		TokenEndpoint:         r.value("token_endpoint", h.TokenEndpoint),
 		AuthorizationEndpoint: r.value("authorization_endpoint", h.AuthorizationEndpoint),
+		UserInfoEndpoint:      r.value("userinfo_endpoint", h.UserInfoEndpoint),
 		JWKSEndpoint:          r.value("jwks_endpoint", h.JWKSEndpoint),
+		// Their placeholders are those of a request.
+		Authorize: h.Authorize,
+		Identity:  h.Identity,
 	}
 	for i, client := range h.Clients {
 		if client == nil {
@@ -71,6 +75,7 @@ func (r *resolution) resolveClient(c *Client) *Client {
 		RequirePKCE:              c.RequirePKCE,
 		IDTokenSignedResponseAlg: r.value("id_token_signed_response_alg", c.IDTokenSignedResponseAlg),
 		AccessTokenAudience:      r.values("access_token_audience", c.AccessTokenAudience),
+		IDTokenClaims:            r.values("id_token_claims", c.IDTokenClaims),
 		AllowedOrigins:           r.values("allowed_origins", c.AllowedOrigins),
 	}
 }

@@ -32,17 +32,22 @@ type metadata struct {
 	Issuer                            string            `json:"issuer"`
 	AuthorizationEndpoint             string            `json:"authorization_endpoint,omitempty"`
 	TokenEndpoint                     string            `json:"token_endpoint"`
+	UserInfoEndpoint                  string            `json:"userinfo_endpoint"`
 	JWKSURI                           string            `json:"jwks_uri"`
 	ScopesSupported                   []string          `json:"scopes_supported,omitempty"`
 	ResponseTypesSupported            []string          `json:"response_types_supported"`
+	ResponseModesSupported            []string          `json:"response_modes_supported,omitempty"`
 	GrantTypesSupported               []string          `json:"grant_types_supported"`
 	SubjectTypesSupported             []string          `json:"subject_types_supported"`
 	IDTokenSigningAlgValuesSupported  []token.Algorithm `json:"id_token_signing_alg_values_supported"`
 	TokenEndpointAuthMethodsSupported []string          `json:"token_endpoint_auth_methods_supported"`
 	CodeChallengeMethodsSupported     []string          `json:"code_challenge_methods_supported"`
+	PromptValuesSupported             []string          `json:"prompt_values_supported,omitempty"`
+	ClaimsSupported                   []string          `json:"claims_supported,omitempty"`
 	ClaimsParameterSupported          bool              `json:"claims_parameter_supported"`
 	RequestParameterSupported         bool              `json:"request_parameter_supported"`
 	RequestURIParameterSupported      bool              `json:"request_uri_parameter_supported"` // defaults to true when absent
+	ResponseISSParameterSupported     bool              `json:"authorization_response_iss_parameter_supported,omitempty"`
 }
 
 func newDocuments(s *settings, algs []token.Algorithm) (documents, error) {
@@ -51,6 +56,7 @@ func newDocuments(s *settings, algs []token.Algorithm) (documents, error) {
 		Issuer:                           s.issuer,
 		AuthorizationEndpoint:            s.authorizationEndpoint,
 		TokenEndpoint:                    s.url(s.tokenPath),
+		UserInfoEndpoint:                 s.url(s.userinfoPath),
 		JWKSURI:                          s.url(s.jwksPath),
 		ScopesSupported:                  s.scopes(),
 		ResponseTypesSupported:           []string{"code"},
@@ -62,6 +68,9 @@ func newDocuments(s *settings, algs []token.Algorithm) (documents, error) {
 		},
 		CodeChallengeMethodsSupported: []string{"S256"},
 	}
+	if s.authorizationPath != "" {
+		m.describeAuthorization(s)
+	}
 	body, err := json.Marshal(m)
 	return documents{
 		tokenEndpoint: m.TokenEndpoint,
@@ -69,6 +78,16 @@ func newDocuments(s *settings, algs []token.Algorithm) (documents, error) {
 		oauthPath:     wellKnownOAuth + path,
 		metadata:      body,
 	}, err
+}
+
+// describeAuthorization says what is true of our authorization endpoint, and of
+// no other that is advertised.
+func (m *metadata) describeAuthorization(s *settings) {
+	m.ResponseModesSupported = oauth.ResponseModes()
+	m.ResponseISSParameterSupported = true // RFC 9207 §3
+	// Initiating User Registration 1.0 §4. The others are refused.
+	m.PromptValuesSupported = []string{"none", "login"}
+	m.ClaimsSupported = append([]string{"iss", "sub", "aud", "exp", "iat", "nonce", "auth_time", "at_hash"}, s.identity.claimNames()...)
 }
 
 // path is the issuer's path without a terminating slash (Discovery §4.1).

@@ -53,7 +53,7 @@ func FuzzCaddyfile(f *testing.F) {
 		if second, err := json.Marshal(again); err != nil || string(second) != string(config) {
 			t.Errorf("as JSON it is %s, and then %s", config, second)
 		}
-		if _, err := again.check(standIns()); err != nil {
+		if _, err := again.check(standIns(again)); err != nil {
 			t.Errorf("as JSON it is refused: %v", err)
 		}
 		checkLifetimes(t, again)

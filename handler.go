@@ -29,11 +29,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	switch r.URL.Path {
 	case i.settings.tokenPath:
 		i.serveToken(w, r)
+	case i.settings.userinfoPath:
+		i.serveUserInfo(w, r)
 	case i.settings.jwksPath:
 		i.serveDocument(w, r, func(i *issuer) ([]byte, error) { return i.keys.JWKS(r.Context()) })
 	case i.documents.openIDPath, i.documents.oauthPath:
 		i.serveDocument(w, r, func(i *issuer) ([]byte, error) { return i.documents.metadata, nil })
 	default:
+		// There are requests without a path (RFC 9110 §9.3.6).
+		if i.settings.authorizationPath != "" && r.URL.Path == i.settings.authorizationPath {
+			return h.serveAuthorize(w, r)
+		}
 		return next.ServeHTTP(w, r)
 	}
 	return nil
@@ -50,7 +56,7 @@ func (i *issuer) serveToken(w http.ResponseWriter, r *http.Request) {
 	_ = deadline.SetReadDeadline(time.Now().Add(bodyTimeout))
 	x.setHeaders()
 	if r.Method == http.MethodOptions && i.secure(r) {
-		x.preflight()
+		x.preflight("POST")
 		return
 	}
 	response, err := x.token()
@@ -100,11 +106,11 @@ func (x *responder) allowOrigin() {
 
 // preflight answers OPTIONS: a CORS preflight of an allowed origin, or a plain
 // one (RFC 9110 §9.3.7). It needs no authentication and has no effect.
-func (x *responder) preflight() {
+func (x *responder) preflight(methods string) {
 	h := x.w.Header()
-	h.Set("Allow", "POST, OPTIONS")
+	h.Set("Allow", methods+", OPTIONS")
 	if h.Get("Access-Control-Allow-Origin") != "" && x.r.Header.Get("Access-Control-Request-Method") != "" {
-		h.Set("Access-Control-Allow-Methods", "POST")
+		h.Set("Access-Control-Allow-Methods", methods)
 		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
 		h.Set("Access-Control-Max-Age", "600")
 	}
@@ -231,8 +237,11 @@ func (x *responder) write(status int, body []byte) error {
 
 // recover turns a panic into a server_error: no stack, no second response, and
 // the process lives.
-func (x *responder) recover() {
-	switch p := recover(); {
+func (x *responder) recover() { x.recovered(recover(), x.refuse) }
+
+// recovered does so with what was recovered, and has it refused.
+func (x *responder) recovered(p any, refuse func(error)) {
+	switch {
 	case p == nil:
 	case p == http.ErrAbortHandler:
 		panic(p)
@@ -245,7 +254,7 @@ func (x *responder) recover() {
 		x.logger.Error("panic while answering a request", zap.String("issuer", x.identifier),
 			zap.String("request_id", x.id), zap.String("panic", what), zap.ByteString("stack", debug.Stack()))
 		if !x.written {
-			x.refuse(&oauth.Error{Kind: oauth.ServerError, Reason: oauth.Panic})
+			refuse(&oauth.Error{Kind: oauth.ServerError, Reason: oauth.Panic})
 		}
 	}
 }

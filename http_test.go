@@ -468,9 +468,10 @@ func TestDocuments(t *testing.T) {
 	}
 	t.Run("REQ-186 REQ-189 REQ-190 REQ-191 nothing unbuilt is advertised", func(t *testing.T) {
 		for _, name := range []string{
-			"authorization_endpoint", "userinfo_endpoint", "revocation_endpoint", "introspection_endpoint", "registration_endpoint",
+			"authorization_endpoint", "revocation_endpoint", "introspection_endpoint", "registration_endpoint",
 			"token_endpoint_auth_signing_alg_values_supported", "dpop_signing_alg_values_supported",
 			"tls_client_certificate_bound_access_tokens", "mtls_endpoint_aliases", "authorization_response_iss_parameter_supported",
+			"response_modes_supported", "prompt_values_supported", "claims_supported",
 		} {
 			if _, ok := m[name]; ok {
 				t.Errorf("the metadata has %s", name)

@@ -60,5 +60,9 @@ func (c servedCodes) Redeem(ctx context.Context, code *storage.Code) error {
 		return fmt.Errorf("redeeming authorization code: %w: the config was replaced", storage.ErrUnavailable)
 	}
 	defer c.claims.end()
-	return c.Codes.Redeem(ctx, code)
+	if err := c.Codes.Redeem(ctx, code); err != nil {
+		return err
+	}
+	codeCounts.remove(codeOwner{code.Record.Issuer, code.Record.ClientID}, code.Record.ExpiresAt)
+	return nil
 }

@@ -14,12 +14,18 @@ import (
 var metrics = newCollectors()
 
 type collectors struct {
-	requests      *prometheus.CounterVec
-	duration      *prometheus.HistogramVec
-	redemptions   *prometheus.CounterVec
-	storageErrors *prometheus.CounterVec
-	swept         prometheus.Counter
+	requests       *prometheus.CounterVec
+	duration       *prometheus.HistogramVec
+	authorizations *prometheus.CounterVec
+	signIn         *prometheus.HistogramVec
+	redemptions    *prometheus.CounterVec
+	userInfo       *prometheus.CounterVec
+	storageErrors  *prometheus.CounterVec
+	swept          prometheus.Counter
 }
+
+// requestBuckets are those of the histograms of requests, in seconds.
+var requestBuckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1, 5}
 
 func newCollectors() *collectors {
 	name := func(n string) string { return prometheus.BuildFQName("caddy", "oidc_token", n) }
@@ -29,11 +35,21 @@ func newCollectors() *collectors {
 		}, []string{"grant", "outcome", "reason"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: name("request_duration_seconds"), Help: "Time to answer a token request.",
-			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1, 5},
+			Buckets: requestBuckets,
+		}, []string{"outcome"}),
+		authorizations: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: name("authorizations_total"), Help: "Authorization requests by outcome (success or the error code) and reason.",
+		}, []string{"outcome", "reason"}),
+		signIn: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: name("authorization_duration_seconds"), Help: "Time to answer an authorization request, the directives in authorize included.",
+			Buckets: requestBuckets,
 		}, []string{"outcome"}),
 		redemptions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: name("redemptions_total"), Help: "Authorization codes presented by an authenticated client: won, lost to a concurrent request, or replayed.",
 		}, []string{"result"}),
+		userInfo: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: name("userinfo_requests_total"), Help: "UserInfo requests by outcome (success or the error code) and reason.",
+		}, []string{"outcome", "reason"}),
 		storageErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: name("storage_errors_total"), Help: "Storage operations that failed, by operation.",
 		}, []string{"operation"}),
@@ -45,15 +61,19 @@ func newCollectors() *collectors {
 	for _, result := range []string{"won", "lost", "replayed"} {
 		m.redemptions.WithLabelValues(result)
 	}
+	m.userInfo.WithLabelValues("success", "")
 	m.requests.WithLabelValues(oauth.GrantAuthorizationCode, "invalid_grant", string(oauth.RecordCorrupt))
 	m.requests.WithLabelValues(oauth.GrantAuthorizationCode, "invalid_grant", string(oauth.CodeReplayed))
+	m.authorizations.WithLabelValues("temporarily_unavailable", string(oauth.CodesCapped))
+	m.authorizations.WithLabelValues("success", "")
+	m.signIn.WithLabelValues("success")
 	return m
 }
 
 // registerMetrics adds the collectors to a config's registry, which has one App.
 func registerMetrics(registry *prometheus.Registry) error {
 	m := metrics
-	for _, c := range []prometheus.Collector{m.requests, m.duration, m.redemptions, m.storageErrors, m.swept, keyCollector{}} {
+	for _, c := range []prometheus.Collector{m.requests, m.duration, m.authorizations, m.signIn, m.redemptions, m.userInfo, m.storageErrors, m.swept, keyCollector{}} {
 		if err := registry.Register(c); err != nil {
 			return err
 		}
@@ -71,6 +91,23 @@ func (m *collectors) observeRequest(a oauth.Attempt, e *oauth.Error, took time.D
 	if a.Redemption != "" {
 		m.redemptions.WithLabelValues(a.Redemption).Inc()
 	}
+}
+
+func (m *collectors) observeAuthorization(e *oauth.Error, took time.Duration) {
+	reason := ""
+	if e != nil {
+		reason = string(e.Reason)
+	}
+	m.authorizations.WithLabelValues(outcome(e), reason).Inc()
+	m.signIn.WithLabelValues(outcome(e)).Observe(took.Seconds())
+}
+
+func (m *collectors) observeUserInfo(e *oauth.Error) {
+	reason := ""
+	if e != nil {
+		reason = string(e.Reason)
+	}
+	m.userInfo.WithLabelValues(outcome(e), reason).Inc()
 }
 
 func (m *collectors) observeStorage(event storage.Event) {

@@ -86,7 +86,7 @@ func TestReadmeReference(t *testing.T) {
 	})
 	t.Run("its events are those of the code", func(t *testing.T) {
 		var sources strings.Builder
-		for _, file := range []string{"internal/oauth/reason.go", "handler.go", "logging.go"} {
+		for _, file := range []string{"internal/oauth/reason.go", "handler.go", "logging.go", "authorizelog.go", "userinfo.go"} {
 			b, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)

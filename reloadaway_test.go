@@ -107,6 +107,7 @@ func TestReloadWhileTheStorageIsAway(t *testing.T) {
 	if len(kids) == 0 {
 		t.Fatal("no keys are published")
 	}
+	settledWork(t) // the keys are looked after, or nobody would take them over
 	memory.Before(func(context.Context, storagetest.Call) error { return errors.New("injected fault") })
 	for n := range 2 {
 		load(t, again(n))

@@ -372,10 +372,27 @@ func read(response *http.Response, body []byte) *answer {
 		for _, name := range []string{"access_token", "id_token"} {
 			if token, ok := a.json[name].(string); ok {
 				secret(name, token)
+				secret("grant reference", grantRef(token))
 			}
 		}
 	}
 	return a
+}
+
+// grantRef returns what an access token says of its grant; "": nothing.
+func grantRef(token string) string {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return ""
+	}
+	var claims struct {
+		GrantRef string `json:"grant_ref"`
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil || json.Unmarshal(raw, &claims) != nil {
+		return ""
+	}
+	return claims.GrantRef
 }
 
 // tokenRequest is a POST to the token endpoint.

@@ -1,0 +1,342 @@
+package oidctoken_test
+
+import (
+	"bytes"
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// The same site for an issuer that is https, reached over plain HTTP.
+var plainSignInSite = strings.Replace(authorizeSite(basicAuth, ""), "issuer ISSUER", "issuer https://id.example", 1)
+
+func TestAuthorizationOverPlainHTTP(t *testing.T) {
+	for _, row := range []struct {
+		name, servers, proto string
+		status               int
+	}{
+		{"REQ-001 a plain request is refused and not redirected", "", "", 400},
+		{"REQ-001 H08 a stranger cannot say that it was TLS", "", "https", 400},
+		{"REQ-001 a trusted proxy says it was plain", "trusted_proxies static 127.0.0.1/32", "http", 400},
+		{"a trusted proxy terminated TLS", "trusted_proxies static 127.0.0.1/32", "https", 303},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newSite(t)
+			s.servers = row.servers
+			s.start(plainSignInSite)
+			r := s.authorization()
+			if row.proto != "" {
+				r.Header.Set("X-Forwarded-Proto", row.proto)
+			}
+			a := s.send(r)
+			if row.status == 400 {
+				a.wantPage(t, 400)
+				return
+			}
+			a.wantCode(t, "https://id.example")
+		})
+	}
+}
+
+func TestAuthorizationInEarlyData(t *testing.T) {
+	s := newSite(t).start(authorizeSite(basicAuth, ""))
+	for name, status := range map[bool]int{false: http.StatusTooEarly, true: http.StatusSeeOther} {
+		t.Run(fmt.Sprint("REQ-003 the handshake is complete: ", name), func(t *testing.T) {
+			r := s.authorization()
+			r.RemoteAddr, r.RequestURI = "127.0.0.1:1", r.URL.RequestURI()
+			r.TLS = &tls.ConnectionState{HandshakeComplete: name}
+			w := inProcess(t, r)
+			secret("code", regexp.MustCompile(`code=([^&]*)|$`).FindStringSubmatch(w.Header().Get("Location"))[1])
+			if w.Code != status {
+				t.Errorf("got %d", w.Code)
+			}
+		})
+	}
+}
+
+// Whatever the browser and what is between says of hosts: the issuer and where
+// the browser goes come from the config.
+func TestHostsOfAuthorizationRequests(t *testing.T) {
+	s := newSite(t)
+	// Every host is this site's.
+	s.start(strings.Replace(authorizeSite(basicAuth, ""), "http://127.0.0.1:PORT {", "http://:PORT {", 1))
+	for _, row := range []struct{ host, header, value string }{
+		{"evil.example", "", ""}, {"EVIL.example:81", "", ""}, {"", "X-Forwarded-Host", "evil.example"}, {"", "X-Forwarded-Proto", "https"},
+		{"", "Forwarded", "host=evil.example;proto=https"}, {"", "X-Original-Url", "/evil"}, {"", "X-Rewrite-Url", "/evil"}, {"", "Origin", "https://evil.example"},
+		{"", "Referer", "https://evil.example/"},
+	} {
+		t.Run("H08 iss and Location are those of the config with "+row.host+row.header, func(t *testing.T) {
+			for _, changes := range [][]change{nil, {with("response_type", "token")}} {
+				r := s.authorization(changes...)
+				if row.host != "" {
+					r.Host = row.host
+				} else {
+					r.Header.Set(row.header, row.value)
+				}
+				a := s.send(r)
+				if len(changes) == 0 {
+					a.wantCode(t, s.issuer)
+				} else {
+					a.wantRefusal(t, s.issuer, "unsupported_response_type")
+				}
+				if strings.Contains(fmt.Sprint(a.Header), "evil") {
+					t.Errorf("the headers are %v", a.Header)
+				}
+			}
+		})
+	}
+}
+
+func TestIssuersSideBySide(t *testing.T) {
+	s := newSite(t)
+	issuer := func(path, user string) string {
+		return "oidc_token {\nissuer ISSUER" + path + "\nCLIENTS\nauthorize {\n" + strings.Replace(basicAuth, "alice", user, 1) + "\n}\n}\n"
+	}
+	s.start("http://127.0.0.1:PORT {\n" + issuer("", "alice") + issuer("/realm", "bob") + "}")
+	at := func(path, user string, changes ...change) *http.Request {
+		r := s.authorizationBy(http.MethodGet, changes...)
+		r.URL.Path = path
+		r.SetBasicAuth(user, alicePassword)
+		return r
+	}
+	t.Run("L11 each says who it is", func(t *testing.T) {
+		s.send(at("/authorize", "alice")).wantCode(t, s.issuer)
+		s.send(at("/realm/authorize", "bob")).wantCode(t, s.issuer+"/realm")
+		s.send(at("/realm/authorize", "bob", with("response_type", "x"))).wantRefusal(t, s.issuer+"/realm", "unsupported_response_type")
+	})
+	t.Run("L11 a code of one is none of the other's", func(t *testing.T) {
+		code := s.send(at("/realm/authorize", "bob")).wantCode(t, s.issuer+"/realm")
+		s.send(s.redemption(code)).wantError(t, 400, "invalid_grant")
+	})
+	t.Run("each has its own people", func(t *testing.T) {
+		for path, user := range map[string]string{"/authorize": "bob", "/realm/authorize": "alice"} {
+			if a := s.send(at(path, user)); a.StatusCode != 401 {
+				t.Errorf("%s at %s is answered %d", user, path, a.StatusCode)
+			}
+		}
+	})
+	t.Run("REQ-184 each says where its endpoint is", func(t *testing.T) {
+		for path, want := range map[string]string{"": "/authorize", "/realm": "/realm/authorize"} {
+			r, _ := http.NewRequest(http.MethodGet, s.issuer+path+"/.well-known/openid-configuration", nil)
+			m := s.send(r).json
+			if m["authorization_endpoint"] != s.issuer+want || fmt.Sprint(m["response_modes_supported"]) != "[query fragment form_post]" ||
+				m["authorization_response_iss_parameter_supported"] != true || fmt.Sprint(m["prompt_values_supported"]) != "[none login]" {
+				t.Errorf("the metadata is %v", m)
+			}
+		}
+	})
+}
+
+// Nothing is kept between the login and the answer, so there is nothing to
+// guess: the browser brings the whole request again.
+func TestNothingIsKeptOfARequest(t *testing.T) {
+	s := newSite(t).start(authorizeSite(basicAuth, ""))
+	challenged := s.send(s.authorizationBy(http.MethodGet))
+	for name, a := range map[string]*answer{"a challenge": challenged, "an answer": s.send(s.authorization()), "an error": s.send(s.authorization(with("scope", "x")))} {
+		t.Run("L08 there is no cookie, no id and no way to go on with "+name, func(t *testing.T) {
+			if len(a.Header.Values("Set-Cookie")) > 0 {
+				t.Error("a cookie is set")
+			}
+		})
+	}
+	t.Run("L08 the id of a request that was challenged is worth nothing", func(t *testing.T) {
+		id := challenged.Header.Get("X-Request-Id")
+		for _, query := range []string{"req=" + id, "state=" + id, "id=" + id + "&client_id=web"} {
+			r := s.authorization()
+			r.URL.RawQuery = query
+			s.send(r).wantPage(t, 400)
+		}
+	})
+}
+
+func TestRoutesInAuthorize(t *testing.T) {
+	t.Run("the site's handle_errors shows the login's errors", func(t *testing.T) {
+		s := newSite(t).start(strings.Replace(authorizeSite(basicAuth, ""), "respond \"the site\" 200",
+			"respond \"the site\" 200\nhandle_errors {\nheader Content-Type text/html\nrespond \"<h1>{err.status_code}: sign in</h1>\" {err.status_code}\n}", 1))
+		a := s.send(s.authorizationBy(http.MethodGet))
+		if a.StatusCode != 401 || string(a.body) != "<h1>401: sign in</h1>" || a.Header.Get("WWW-Authenticate") == "" {
+			t.Errorf("got %d %s", a.StatusCode, a.body)
+		}
+		s.send(s.authorization()).wantCode(t, s.issuer)
+		s.send(s.authorization(without("client_id"))).wantPage(t, 400)
+	})
+	t.Run("what answers itself lets nobody through", func(t *testing.T) {
+		for _, directive := range []string{"respond \"no\" 403", "redir https://login.example/?rd={uri} 302", "error 403", "abort"} {
+			s := newSite(t).start(authorizeSite(basicAuth+"\n"+directive, ""))
+			a, err := s.try(s.authorization())
+			if directive == "abort" {
+				if err == nil {
+					t.Errorf("%s: got %d", directive, a.StatusCode)
+				}
+				continue
+			}
+			if err != nil || a.Header.Get("Location") != "" && !strings.HasPrefix(a.Header.Get("Location"), "https://login.example/?rd=/authorize") || a.StatusCode == 303 {
+				t.Errorf("%s: got %v", directive, err)
+			}
+			if err := s.load(otherSite); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	t.Run("a rewrite inside changes nothing of the request", func(t *testing.T) {
+		s := newSite(t).start(authorizeSite("rewrite * /elsewhere?client_id=web2&redirect_uri=https://evil.example&scope=x\n"+basicAuth, ""))
+		s.send(s.redemption(s.send(s.authorization()).wantCode(t, s.issuer))).wantTokens(t)
+	})
+	t.Run("headers that a route sets do not replace ours", func(t *testing.T) {
+		s := newSite(t).start(authorizeSite("header Cache-Control public\nheader Referrer-Policy unsafe-url\nheader Content-Security-Policy \"default-src *\"\n"+basicAuth, ""))
+		s.send(s.authorization()).wantCode(t, s.issuer)
+		page := s.send(s.authorization(with("response_mode", "form_post"))).wantPage(t, 200)
+		secret("code", formOf(t, page, redirect).Get("code"))
+	})
+	t.Run("the site's other directives do not come in between", func(t *testing.T) {
+		s := newSite(t).start(strings.Replace(authorizeSite(basicAuth, ""), "\tlog", "\tlog\n\ttry_files {path} /index.html\n\tbasic_auth {\n\tcarol "+aliceHash+"\n\t}\n\trewrite * /x", 1))
+		s.send(s.authorization()).wantCode(t, s.issuer)
+	})
+	t.Run("a path of its own", func(t *testing.T) {
+		s := newSite(t).start(strings.Replace(authorizeSite(basicAuth, ""), "authorize {", "authorization_endpoint /oauth/authorize\nauthorize {", 1))
+		r := s.authorization()
+		r.URL.Path = "/oauth/authorize"
+		s.send(r).wantCode(t, s.issuer)
+		if a := s.send(s.authorization()); string(a.body) != "the site" {
+			t.Errorf("got %d %s", a.StatusCode, a.body)
+		}
+	})
+	t.Run("a named route that leads back is refused, not followed for ever", func(t *testing.T) {
+		s := newSite(t)
+		s.start("&(loop) {" + strings.NewReplacer("AUTHORIZE", "invoke loop", "IDENTITY", "").Replace(authorizeBlock) + "\n}\nhttp://127.0.0.1:PORT {\ninvoke loop\n}")
+		s.send(s.authorization()).wantPage(t, 500)
+	})
+	t.Run("a request without a path is the site's", func(t *testing.T) {
+		s := newSite(t).start(oneSite)
+		r := s.authorization()
+		if a := s.send(r); string(a.body) != "the site" {
+			t.Errorf("without authorize got %d %s", a.StatusCode, a.body)
+		}
+	})
+}
+
+// Caddy's access log has the headers of responses, and the code is in one.
+func TestNoCodeIsInTheAccessLog(t *testing.T) {
+	for name, around := range map[string][2]string{
+		"plain":                {"", ""},
+		"behind header -X":     {"header -Server\n", ""},
+		"behind encode":        {"route {\nencode gzip\n", "}\n"},
+		"behind a template":    {"route {\ntemplates\n", "}\n"},
+		"behind an intercept":  {"route {\nintercept {\nhandle_response {\nrespond x\n}\n}\n", "}\n"},
+		"with the credentials": {"", ""},
+	} {
+		t.Run("REQ-239 "+name, func(t *testing.T) {
+			s := newSite(t)
+			if name == "with the credentials" {
+				s.servers += "\nlog_credentials"
+			}
+			blocks := strings.Replace(authorizeSite(basicAuth, ""), "\tlog\n", "\tlog\n"+around[0], 1)
+			blocks = strings.Replace(blocks, "\trespond \"the site\" 200", around[1]+"\trespond \"the site\" 200", 1)
+			s.start(blocks)
+			mark := logSize(t)
+			for _, mode := range []string{"query", "fragment"} {
+				a := s.send(s.authorization(with("response_mode", mode)))
+				if name == "behind an intercept" {
+					secret("code", regexp.MustCompile(`code=([^&]*)|$`).FindStringSubmatch(a.Header.Get("Location"))[1])
+					continue
+				}
+				s.send(s.redemption(a.wantCode(t, s.issuer))).wantTokens(t)
+			}
+			logs, err := os.ReadFile(logFile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bytes.Contains(logs[mark:], []byte("code=")) || !bytes.Contains(logs[mark:], []byte(`"event":"code_issued"`)) {
+				t.Error("a code is in the log, or the log says nothing")
+			}
+			if (name == "plain" || name == "behind header -X") && !bytes.Contains(logs[mark:], []byte(`"Location":["`+redirect+`"]`)) {
+				t.Error("the access log does not say where the browser went")
+			}
+		})
+	}
+}
+
+// Over HTTP/2 headers are sent by other means than over HTTP/1.
+func TestAuthorizationOverHTTP2(t *testing.T) {
+	s := newSite(t)
+	s.servers += "\nprotocols h1 h2c"
+	s.start(authorizeSite(basicAuth, ""))
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.Protocols = new(http.Protocols)
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	t.Cleanup(transport.CloseIdleConnections)
+	s.client.Transport = transport
+	mark := logSize(t)
+	a := s.send(s.authorization())
+	code := a.wantCode(t, s.issuer)
+	if a.ProtoMajor != 2 {
+		t.Errorf("the answer came by %s", a.Proto)
+	}
+	s.send(s.redemption(code)).wantTokens(t)
+	logs, err := os.ReadFile(logFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(logs[mark:], []byte(code)) || !bytes.Contains(logs[mark:], []byte(`"Location":["`+redirect+`"]`)) {
+		t.Error("REQ-239 the code is in the access log, or it does not say where the browser went")
+	}
+}
+
+func TestLogOfAuthorizationRequests(t *testing.T) {
+	s := newSite(t).start(authorizeSite(basicAuth, ""))
+	state, nonce := secret("state", "a-state-that-is-nobodys-business"), secret("nonce", "a-nonce-that-is-nobodys-business")
+	for _, row := range []struct {
+		event, outcome, level, client string
+		r                             *http.Request
+	}{
+		{"code_issued", "success", "info", "web", s.authorizationBy(http.MethodPost, with("state", state, "nonce", nonce))},
+		{"not_authenticated", "login_required", "info", "web", s.authorizationBy(http.MethodGet)},
+		{"parameter_malformed", "invalid_request", "info", "unknown", s.authorization(with("client_id", "somebody-else"))},
+		{"scope_not_allowed", "invalid_scope", "info", "web", s.authorization(with("scope", "x"))},
+	} {
+		t.Run("REQ-240 one line says "+row.event, func(t *testing.T) {
+			if row.event == "code_issued" {
+				row.r.SetBasicAuth("alice", alicePassword)
+			}
+			series := fmt.Sprintf(`caddy_oidc_token_authorizations_total{outcome=%q,reason=%q}`, row.outcome, strings.TrimPrefix(row.event, "code_issued"))
+			before := s.value(t, series)
+			mark := logSize(t)
+			a := s.send(row.r)
+			if to, err := a.Location(); err == nil {
+				secret("code", to.Query().Get("code"))
+			}
+			var lines []map[string]any
+			for _, line := range logLines(t, mark) {
+				if line["event"] != nil {
+					lines = append(lines, line)
+				}
+			}
+			if len(lines) != 1 {
+				t.Fatalf("the lines are %v", lines)
+			}
+			line := lines[0]
+			for name, want := range map[string]string{"event": row.event, "outcome": row.outcome, "level": row.level, "client_id": row.client,
+				"issuer": s.issuer, "client_ip": s.clientIP, "request_id": a.Header.Get("X-Request-Id")} {
+				if line[name] != want {
+					t.Errorf("%s is %v, want %s", name, line[name], want)
+				}
+			}
+			if strings.Contains(fmt.Sprint(line), "somebody-else") {
+				t.Error("it shows what a stranger sent")
+			}
+			if row.event == "code_issued" && (line["code_ref"] == nil || line["scope"] != "openid profile email") {
+				t.Errorf("code_ref %v, scope %v", line["code_ref"], line["scope"])
+			}
+			if got := s.value(t, series); got != before+1 {
+				t.Errorf("%s went from %v to %v", series, before, got)
+			}
+		})
+	}
+	if a := s.value(t, `caddy_oidc_token_authorization_duration_seconds_count{outcome="success"}`); a == 0 {
+		t.Error("no duration was observed")
+	}
+}

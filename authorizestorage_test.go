@@ -1,0 +1,202 @@
+package oidctoken_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+
+	oidctoken "github.com/authentiq/caddy-oidc-token"
+	"github.com/authentiq/caddy-oidc-token/storage"
+	"github.com/authentiq/caddy-oidc-token/storage/storagetest"
+)
+
+// signInOn is a site where people sign in, on a storage that the test holds.
+func signInOn(t testing.TB, module string) (*site, *storagetest.Memory) {
+	t.Helper()
+	memory := storagetest.NewMemory()
+	memories[t.Name()] = memory
+	s := newSite(t)
+	if err := s.loadOn(authorizeSite(basicAuth, ""), module); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { caddy.Stop() })
+	s.send(s.redemption(s.mint(oidctoken.MintRequest{ClientID: "web"}))).wantTokens(t)
+	memory.Reset()
+	return s, memory
+}
+
+// writes are the calls that change the storage.
+func writes(memory *storagetest.Memory) (calls []storagetest.Call) {
+	for _, call := range memory.Calls() {
+		switch call.Op {
+		case storagetest.OpStore, storagetest.OpDelete, storagetest.OpLock, storagetest.OpUnlock:
+			calls = append(calls, call)
+		}
+	}
+	return calls
+}
+
+func TestWhatASignInCosts(t *testing.T) {
+	s, memory := signInOn(t, "test_memory")
+	t.Run("a sign-in is one write, and the storage is asked nothing else", func(t *testing.T) {
+		memory.Reset()
+		s.send(s.authorization()).wantCode(t, s.issuer)
+		calls := memory.Calls()
+		if len(calls) != 1 || calls[0].Op != storagetest.OpStore || !strings.Contains(calls[0].Key, "/codes/") {
+			t.Errorf("it makes the calls %v", calls)
+		}
+	})
+	for name, r := range map[string]*http.Request{
+		"nobody who has not signed in":   s.authorizationBy(http.MethodGet),
+		"nobody, silently":               s.authorizationBy(http.MethodGet, with("prompt", "none")),
+		"nobody by a request that fails": s.authorization(with("scope", "nothing")),
+		"nobody for an unknown client":   s.authorization(with("client_id", "nobody")),
+		"nobody by a PUT": func() *http.Request {
+			r := s.authorization()
+			r.Method = http.MethodPut
+			return r
+		}(),
+		"nobody who is another than the hint says": s.authorization(with("id_token_hint", strings.Repeat("x", 5000))),
+	} {
+		t.Run(name+" makes it write, or ask", func(t *testing.T) {
+			memory.Reset()
+			s.send(r)
+			if calls := memory.Calls(); len(calls) != 0 {
+				t.Errorf("it makes the calls %v", calls)
+			}
+		})
+	}
+}
+
+func TestStorageFailsDuringASignIn(t *testing.T) {
+	s, memory := signInOn(t, "test_memory")
+	memory.Before(onCodes(func(context.Context, storagetest.Call) error { return errors.New("the disk is gone") }))
+	mark := logSize(t)
+	live := oidctoken.LiveCodes(s.issuer, "web")
+	s.send(s.authorization()).wantRefusal(t, s.issuer, "temporarily_unavailable")
+	if line := lastEvent(t, mark); line["event"] != "storage_unavailable" || line["level"] != "error" || line["client_id"] != "web" {
+		t.Errorf("the log says %v", line)
+	}
+	if n := oidctoken.LiveCodes(s.issuer, "web"); n != live {
+		t.Errorf("%d codes are counted, %d were", n, live)
+	}
+	memory.Reset()
+	s.send(s.redemption(s.send(s.authorization()).wantCode(t, s.issuer))).wantTokens(t)
+}
+
+func TestTooManyLiveCodes(t *testing.T) {
+	s, memory := signInOn(t, "test_memory")
+	defer oidctoken.FillLiveCodes(s.issuer, "web", 2)()
+	code := s.send(s.authorization()).wantCode(t, s.issuer)
+	minted := s.mint(oidctoken.MintRequest{ClientID: "web"}) // every door counts
+	memory.Reset()
+	mark := logSize(t)
+	s.send(s.authorization()).wantRefusal(t, s.issuer, "temporarily_unavailable")
+	if calls := writes(memory); len(calls) != 0 {
+		t.Errorf("it makes the calls %v", calls)
+	}
+	if line := lastEvent(t, mark); line["event"] != "codes_capped" || line["level"] != "error" {
+		t.Errorf("the log says %v", line)
+	}
+	t.Run("another client's are", func(t *testing.T) {
+		s.send(s.authorization(with("client_id", "web2"))).wantCode(t, s.issuer)
+	})
+	t.Run("the other doors are open", func(t *testing.T) {
+		s.mint(oidctoken.MintRequest{ClientID: "web"})
+	})
+	t.Run("a reload does not open it", func(t *testing.T) {
+		if err := s.loadOn(authorizeSite(basicAuth, "")+"\n# again", "test_memory"); err != nil {
+			t.Fatal(err)
+		}
+		s.send(s.authorization()).wantRefusal(t, s.issuer, "temporarily_unavailable")
+	})
+	t.Run("a code that is redeemed makes room", func(t *testing.T) {
+		s.send(s.redemption(code)).wantTokens(t)
+		s.send(s.redemption(code)).wantError(t, 400, "invalid_grant")
+		// The other doors have taken one more than the limit.
+		s.send(s.authorization()).wantRefusal(t, s.issuer, "temporarily_unavailable")
+		s.send(s.redemption(minted)).wantTokens(t)
+		s.send(s.authorization()).wantCode(t, s.issuer)
+		s.send(s.authorization()).wantRefusal(t, s.issuer, "temporarily_unavailable")
+	})
+}
+
+// A reload in the middle of a sign-in.
+func TestReloadDuringASignIn(t *testing.T) {
+	signIn := func(s *site, changes ...change) <-chan *answer { return s.inFlight(s.authorization(changes...)) }
+	t.Run("F36 F38 it waits for a code that is being stored, which is good", func(t *testing.T) {
+		s, memory := signInOn(t, "test_closing")
+		reached, release := stopAt(memory, storagetest.OpStore)
+		answers := signIn(s)
+		<-reached
+		a := s.reloadDuring(t, func() error { return s.loadOn(authorizeSite(basicAuth, "")+"\n# again", "test_closing") }, release, answers)
+		code := a.wantCode(t, s.issuer)
+		s.sendPast(s.redemption(code)).wantTokens(t)
+	})
+	for _, row := range []struct {
+		name  string
+		block string // loaded while the person signs in
+		check func(*testing.T, *site, *answer)
+	}{
+		{"F36 F38 the code is the next config's", authorizeSite(basicAuth, "") + "\n# again", func(t *testing.T, s *site, a *answer) {
+			s.sendPast(s.redemption(a.wantCode(t, s.issuer))).wantTokens(t)
+		}},
+		{"F37 L13 a client that was removed is not redirected to", strings.Replace(authorizeSite(basicAuth, ""), "CLIENTS", `
+			client other {
+				client_secret `+webSecret+`
+				redirect_uris https://app.example/callback
+			}`, 1), func(t *testing.T, _ *site, a *answer) { a.wantPage(t, 400) }},
+		{"F37 L13 a redirect_uri that was removed is not redirected to", strings.Replace(authorizeSite(basicAuth, ""), "CLIENTS", `
+			client web {
+				client_secret `+webSecret+`
+				redirect_uris https://app.example/elsewhere
+			}`, 1), func(t *testing.T, _ *site, a *answer) { a.wantPage(t, 400) }},
+		{"F37 an issuer that was removed is temporarily unavailable", otherSite, func(t *testing.T, s *site, a *answer) {
+			a.wantRefusal(t, s.issuer, "temporarily_unavailable")
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s, login := forwardSite(t)
+			asked, free := make(chan struct{}), make(chan struct{})
+			login.answers(func(w http.ResponseWriter, _ *http.Request) {
+				close(asked)
+				<-free
+				w.Header().Set("Remote-User", "alice")
+			})
+			answers := s.inFlight(s.authorizationBy(http.MethodGet))
+			<-asked
+			// It does not wait for a login service.
+			if err := s.load(row.block); err != nil {
+				t.Fatal(err)
+			}
+			close(free)
+			row.check(t, s, <-answers)
+		})
+	}
+}
+
+func TestEveryOneOfManySignInsIsItsOwn(t *testing.T) {
+	s := newSite(t).start(authorizeSite(basicAuth, ""))
+	answers := make([]<-chan *answer, 16)
+	for n := range answers {
+		answers[n] = s.inFlight(s.authorization(with("nonce", fmt.Sprint("nonce-", n))))
+	}
+	codes := map[string]bool{}
+	for n, one := range answers {
+		code := (<-one).wantCode(t, s.issuer)
+		if codes[storage.Ref(code)] {
+			t.Error("two have one code")
+		}
+		codes[storage.Ref(code)] = true
+		a := s.send(s.redemption(code))
+		a.wantTokens(t)
+		if got := payload(t, a.json["id_token"])["nonce"]; got != fmt.Sprint("nonce-", n) {
+			t.Errorf("the nonce is %v, want nonce-%d", got, n)
+		}
+	}
+}
