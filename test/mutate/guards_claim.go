@@ -11,13 +11,13 @@ const (
 var claimGuards = []group{{
 	"storage/load.go", "storage", []guard{
 		{"what this process claimed is not looked up", "REQ-101, REQ-107", "it is",
-			"if c.used.has(id) {\n\t\treturn nil, ErrUsed\n\t}\n\tctx, cancel", "if !OFF && c.used.has(id) {\n\t\treturn nil, ErrUsed\n\t}\n\tctx, cancel",
+			"if c.used.has(id) {\n\t\treturn nil, ErrUsed\n\t}\n\tif !c.probe", "if !OFF && c.used.has(id) {\n\t\treturn nil, ErrUsed\n\t}\n\tif !c.probe",
 			"TestReplayIsRecognised/REQ-107 the used-set outlives a reload, whatever became of the storage"},
 		{"a code with a marker was used", "REQ-106, REQ-107, A22, A23", "the marker is passed over",
-			"if err == nil {\n\t\treturn nil, ErrUsed\n\t}", "if OFF && err == nil {\n\t\terr = fs.ErrNotExist\n\t}\n\tif err == nil {\n\t\treturn nil, ErrUsed\n\t}",
+			"case err == nil:\n\t\treturn ErrUsed\n", "case !OFF && err == nil:\n\t\treturn ErrUsed\n",
 			"TestReplayIsRecognised/REQ-107 A23 a replay after a restart is recognised: generic claim"},
 		{"a marker that cannot be read is not absent", "F01, F04", "it is",
-			"if !errors.Is(err, fs.ErrNotExist) {\n\t\treturn nil, err\n\t}\n\tsealed", "if !OFF && !errors.Is(err, fs.ErrNotExist) {\n\t\treturn nil, err\n\t}\n\tsealed",
+			"case errors.Is(err, fs.ErrNotExist):\n\t\treturn nil\n\t}", "case OFF || errors.Is(err, fs.ErrNotExist):\n\t\treturn nil\n\t}",
 			"TestEveryStorageCallFailsInTurn"},
 	},
 }, {

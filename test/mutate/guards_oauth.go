@@ -133,8 +133,11 @@ var oauthGuards = []group{{
 			"clientAddress: t.failures.key('b', issuer, presentedID", "clientAddress: t.failures.key('b', map[bool]string{false: issuer}[OFF], presentedID",
 			"TestThrottle/REQ-047 another issuer has its own buckets"},
 		{"a client id that fails from everywhere is answered late", "C11", "it is answered at once",
-			"t.delay(ctx, min(", "t.delay(ctx, map[bool]time.Duration{false: 1}[OFF]*min(",
+			"delay(ctx, t.delayed, min(", "delay(ctx, t.delayed, map[bool]time.Duration{false: 1}[OFF]*min(",
 			"TestClientSlowDown/C11 failures for one client from everywhere are answered late, by at most a second"},
+		{"many refused requests of an address are answered late", "C11", "they are answered at once",
+			"if count > refusalLimit {", "if !OFF && count > refusalLimit {",
+			"TestRefusedRequests/C11 beyond so many in a minute each is answered late, and nobody else's are"},
 		{"the throttle outlives a reload", "F36", "each endpoint begins anew",
 			"return processThrottle()", "if OFF {\n\t\treturn NewThrottle()\n\t}\n\treturn processThrottle()",
 			"TestProcessThrottle/F36 an endpoint without a throttle of its own has the process's, which outlives it"},
@@ -222,9 +225,6 @@ var oauthGuards = []group{{
 	},
 }, {
 	"internal/oauth/authorization.go", "internal/oauth", []guard{
-		{"a code goes to a registered URI", "A15", "it goes to any",
-			"case !slices.Contains(client.RedirectURIs, q.RedirectURI):", "case false && !slices.Contains(client.RedirectURIs, q.RedirectURI):",
-			"TestAuthorizationRequestsThatAreRefused/a redirect URI that is not registered"},
 		{"no code without PKCE for a public client", "REQ-061, B08", "it is made",
 			`case q.CodeChallenge == "" && client.needsPKCE():`, `case false && q.CodeChallenge == "" && client.needsPKCE():`,
 			"TestAuthorizationRequestsThatAreRefused/REQ-061 B08 a public client without a challenge"},
@@ -235,8 +235,14 @@ var oauthGuards = []group{{
 			"case token.ProtocolClaim(name):", "case false && token.ProtocolClaim(name):",
 			"TestAuthorizationRequestsThatAreRefused/a protocol claim"},
 		{"no code for a client that may not use them", "REQ-081", "it is made",
-			"if !slices.Contains(client.GrantTypes, GrantAuthorizationCode) {", "if false && !slices.Contains(client.GrantTypes, GrantAuthorizationCode) {",
+			"if !slices.Contains(c.GrantTypes, GrantAuthorizationCode) {", "if false && !slices.Contains(c.GrantTypes, GrantAuthorizationCode) {",
 			"TestAuthorizationRequestsThatAreRefused/REQ-081 a client that may not use codes"},
+	},
+}, {
+	"internal/oauth/authorizeredirect.go", "internal/oauth", []guard{
+		{"a code goes to a registered URI", "A15", "it goes to any",
+			"if !slices.ContainsFunc(c.RedirectURIs, same) {", "if !OFF && !slices.ContainsFunc(c.RedirectURIs, same) {",
+			"TestAuthorizationRequestsThatAreRefused/a redirect URI that is not registered"},
 	},
 }, {
 	"internal/token/claims.go", "internal/token", []guard{

@@ -64,7 +64,7 @@ var storageGuards = []group{{
 			"	default:\n\t\treturn none, &NoAnswer{ErrBusy}\n", "	case <-ctx.Done():\n\t\treturn none, &NoAnswer{ErrBusy}\n",
 			"TestDo/F48 past the bound it fails at once, also where the earlier calls were given up, until they return"},
 		{"a call that hangs is given up", "F02", "it is waited for",
-			"case <-patience.Done():", "case <-context.Background().Done():",
+			"case <-late.C:", "case <-context.Background().Done():",
 			"TestDo/F02 a call that ignores its context is given up after the limit, and told so"},
 		{"a call that is given up keeps its place", "F02", "it gives it back at once",
 			"<-calls.places // before the answer is seen: whoever has it may call again\n\t\tanswers <- a\n\t}()\n", "if !OFF {\n\t\t\t<-calls.places\n\t\t}\n\t\tanswers <- a\n\t}()\n\tif OFF {\n\t\tdefer func() { <-calls.places }()\n\t}\n",
