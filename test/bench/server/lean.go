@@ -95,7 +95,9 @@ func (l *lean) response(now int64) ([]byte, error) {
 // accessClaims are those of RFC 9068 §2.2 in this plugin's order.
 func (l *lean) accessClaims(now int64) []byte {
 	var id [16]byte
+	var grant [36]byte
 	rand.Read(id[:]) // never fails
+	rand.Read(grant[:])
 	b := make([]byte, 0, 512)
 	b = append(b, `{"iss":"`...)
 	b = append(b, l.Issuer...)
@@ -109,6 +111,8 @@ func (l *lean) accessClaims(now int64) []byte {
 	b = strconv.AppendInt(b, now, 10)
 	b = append(b, `,"jti":"`...)
 	b = base64.RawURLEncoding.AppendEncode(b, id[:])
+	b = append(b, `","grant_ref":"`...)
+	b = base64.RawURLEncoding.AppendEncode(b, grant[:])
 	b = append(b, `","scope":"`+scope+`","auth_time":`...)
 	b = strconv.AppendInt(b, now, 10)
 	return append(b, '}')
