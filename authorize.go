@@ -50,11 +50,7 @@ func (h *Handler) serveAuthorize(w http.ResponseWriter, r *http.Request) error {
 // or a request in its URI or its body: no cache keeps it, and no page that is
 // reached from it learns the URI.
 func (x *authorization) setHeaders(h http.Header) {
-	h.Set("Cache-Control", "no-store, no-transform")
-	h.Set("Pragma", "no-cache")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Request-Id", x.id)
+	setPrivate(h, x.id)
 }
 
 // accept validates the request, and then makes it one that routes and login
@@ -101,8 +97,7 @@ func (x *authorization) parameters() (string, error) {
 	r := x.r
 	switch {
 	case !x.secure(r):
-		return "", &oauth.Error{Kind: oauth.InvalidRequest, Reason: oauth.TLSRequired,
-			Hint: "the request came over plain HTTP; behind a TLS terminator list it in trusted_proxies and have it send X-Forwarded-Proto: https"}
+		return "", errPlainHTTP()
 	case r.Method != http.MethodGet && r.Method != http.MethodPost:
 		x.w.Header().Set("Allow", "GET, POST")
 		return "", &oauth.Error{Kind: oauth.MethodNotAllowed, Reason: oauth.WrongMethod}

@@ -70,8 +70,7 @@ func storeError(err error) error {
 
 // hintedSubject returns whom an ID token of this issuer is about.
 func (x *authorization) hintedSubject(ctx context.Context, idToken string) (string, error) {
-	verifier := &token.Verifier{Issuer: x.identifier, Keys: x.keys, Now: x.now}
-	subject, err := verifier.IDTokenHint(ctx, idToken)
+	subject, err := x.verifier().IDTokenHint(ctx, idToken)
 	if err != nil && !errors.Is(err, token.ErrInvalid) {
 		return "", &oauth.Error{Kind: oauth.TemporarilyUnavailable, Reason: oauth.KeysUnavailable, RetryAfter: time.Second, Err: err}
 	}

@@ -58,22 +58,10 @@ func (x *authorization) fields(e *oauth.Error, took time.Duration) []zap.Field {
 	if len(x.leftOut) > 0 {
 		fields = append(fields, zap.Strings("claims_left_out", x.leftOut))
 	}
-	if e == nil {
-		return fields
-	}
-	if e.Detail != "" {
-		fields = append(fields, zap.String("detail", string(e.Detail)))
-	}
-	if e.Param != "" {
+	if e != nil && e.Param != "" {
 		fields = append(fields, zap.String("parameter", e.Param))
 	}
-	if e.Hint != "" {
-		fields = append(fields, zap.String("hint", e.Hint))
-	}
-	if e.Err != nil {
-		fields = append(fields, zap.Error(e.Err))
-	}
-	return fields
+	return append(fields, causes(e)...)
 }
 
 func (x *authorization) clientLabel() string {

@@ -84,15 +84,20 @@ type responder struct {
 // included. RFC 6749 §5.1: no-store and no-cache. no-transform keeps `encode`
 // from compressing tokens.
 func (x *responder) setHeaders() {
+	x.id = requestID(x.r)
 	h := x.w.Header()
+	setPrivate(h, x.id)
+	h.Add("Vary", "Origin")
+	x.allowOrigin()
+}
+
+// setPrivate keeps a response from caches, and its URI from other pages.
+func setPrivate(h http.Header, id string) {
 	h.Set("Cache-Control", "no-store, no-transform")
 	h.Set("Pragma", "no-cache")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
-	x.id = requestID(x.r)
-	h.Set("X-Request-Id", x.id)
-	h.Add("Vary", "Origin")
-	x.allowOrigin()
+	h.Set("X-Request-Id", id)
 }
 
 // allowOrigin lets a browser page read the answer if it is on a list.
@@ -124,8 +129,7 @@ func (x *responder) token() (*token.Response, error) {
 	r := x.r
 	switch {
 	case !x.secure(r):
-		return nil, &oauth.Error{Kind: oauth.InvalidRequest, Reason: oauth.TLSRequired,
-			Hint: "the request came over plain HTTP; behind a TLS terminator list it in trusted_proxies and have it send X-Forwarded-Proto: https"}
+		return nil, errPlainHTTP()
 	case r.Method != http.MethodPost:
 		x.w.Header().Set("Allow", "POST, OPTIONS")
 		return nil, &oauth.Error{Kind: oauth.MethodNotAllowed, Reason: oauth.WrongMethod}
@@ -161,6 +165,13 @@ func (x *responder) handOver(to *issuer) {
 	h.Del("Access-Control-Allow-Origin")
 	h.Del("Access-Control-Expose-Headers")
 	x.allowOrigin()
+}
+
+// errPlainHTTP refuses a request that came in the clear, at every endpoint that
+// takes credentials or gives them.
+func errPlainHTTP() error {
+	return &oauth.Error{Kind: oauth.InvalidRequest, Reason: oauth.TLSRequired,
+		Hint: "the request came over plain HTTP; behind a TLS terminator list it in trusted_proxies and have it send X-Forwarded-Proto: https"}
 }
 
 // secure reports whether the request came over TLS: to this server, or to a

@@ -21,22 +21,24 @@ func (x *responder) log(e *oauth.Error) {
 			repl.Set("http.auth.user.id", x.attempt.ClientID) // user_id of the access log
 		}
 	}
-	level, message := severity(e)
+	level, message := severity(e, "token issued", "token request")
 	if c := x.logger.Check(level, message); c != nil {
 		c.Write(x.fields(e, took)...)
 	}
 }
 
-func severity(e *oauth.Error) (zapcore.Level, string) {
+// severity returns the level and the message of a request that succeeded, or
+// failed, or was refused.
+func severity(e *oauth.Error, success, request string) (zapcore.Level, string) {
 	switch {
 	case e == nil:
-		return zapcore.InfoLevel, "token issued"
+		return zapcore.InfoLevel, success
 	case e.Status() >= 500:
-		return zapcore.ErrorLevel, "token request failed"
+		return zapcore.ErrorLevel, request + " failed"
 	case e.Security:
-		return zapcore.WarnLevel, "token request refused"
+		return zapcore.WarnLevel, request + " refused"
 	default:
-		return zapcore.InfoLevel, "token request refused"
+		return zapcore.InfoLevel, request + " refused"
 	}
 }
 
@@ -62,8 +64,13 @@ func (x *responder) fields(e *oauth.Error, took time.Duration) []zap.Field {
 			fields = append(fields, zap.String(f.name, f.value))
 		}
 	}
+	return append(fields, causes(e)...)
+}
+
+// causes are the members that say what was wrong.
+func causes(e *oauth.Error) (fields []zap.Field) {
 	if e == nil {
-		return fields
+		return nil
 	}
 	if e.Detail != "" {
 		fields = append(fields, zap.String("detail", string(e.Detail)))

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/authentiq/caddy-oidc-token/internal/oauth"
 	"github.com/authentiq/caddy-oidc-token/internal/token"
@@ -47,8 +46,7 @@ type userInfoResponder struct{ responder }
 // is to serve. TLS comes first: a token that came in the clear is not looked at.
 func (x *userInfoResponder) claims() ([]byte, error) {
 	if !x.secure(x.r) {
-		return nil, &oauth.Error{Kind: oauth.InvalidRequest, Reason: oauth.TLSRequired,
-			Hint: "the request came over plain HTTP; behind a TLS terminator list it in trusted_proxies and have it send X-Forwarded-Proto: https"}
+		return nil, errPlainHTTP()
 	}
 	body, err := x.body()
 	if err != nil {
@@ -56,8 +54,7 @@ func (x *userInfoResponder) claims() ([]byte, error) {
 	}
 	serving, err := x.begin()
 	if err != nil {
-		return nil, &oauth.Error{Kind: oauth.TemporarilyUnavailable, Reason: oauth.ConfigReplaced, RetryAfter: time.Second, Err: err,
-			Hint: "the request was under way when a reload removed the issuer"}
+		return nil, configReplaced(err)
 	}
 	defer serving.end()
 	x.handOver(serving)
@@ -136,16 +133,7 @@ func (x *userInfoResponder) recover() { x.recovered(recover(), x.refuse) }
 // client's mistake, warn for a security event, error for a fault.
 func (x *userInfoResponder) log(e *oauth.Error) {
 	metrics.observeUserInfo(e)
-	level, message := zapcore.InfoLevel, "UserInfo answered"
-	switch {
-	case e == nil:
-	case e.Status() >= 500:
-		level, message = zapcore.ErrorLevel, "UserInfo request failed"
-	case e.Security:
-		level, message = zapcore.WarnLevel, "UserInfo request refused"
-	default:
-		message = "UserInfo request refused"
-	}
+	level, message := severity(e, "UserInfo answered", "UserInfo request")
 	c := x.logger.Check(level, message)
 	if c == nil {
 		return
