@@ -136,7 +136,7 @@ func TestReloadDuringASignIn(t *testing.T) {
 		<-reached
 		a := s.reloadDuring(t, func() error { return s.loadOn(authorizeSite(basicAuth, "")+"\n# again", "test_closing") }, release, answers)
 		code := a.wantCode(t, s.issuer)
-		s.sendPast(s.redemption(code)).wantTokens(t)
+		s.send(s.redemption(code)).wantTokens(t)
 	})
 	for _, row := range []struct {
 		name  string
@@ -144,7 +144,7 @@ func TestReloadDuringASignIn(t *testing.T) {
 		check func(*testing.T, *site, *answer)
 	}{
 		{"F36 F38 the code is the next config's", authorizeSite(basicAuth, "") + "\n# again", func(t *testing.T, s *site, a *answer) {
-			s.sendPast(s.redemption(a.wantCode(t, s.issuer))).wantTokens(t)
+			s.send(s.redemption(a.wantCode(t, s.issuer))).wantTokens(t)
 		}},
 		{"F37 L13 a client that was removed is not redirected to", strings.Replace(authorizeSite(basicAuth, ""), "CLIENTS", `
 			client other {

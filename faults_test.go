@@ -59,8 +59,7 @@ func (s *site) loadOn(blocks, module string) error {
 	if with == string(config) {
 		return fmt.Errorf("the adapted config has no oidc_token handler: %s", config)
 	}
-	defer s.client.CloseIdleConnections() // the old config's server closes them
-	return caddy.Load([]byte(with), true)
+	return s.replace([]byte(with))
 }
 
 // onCodes applies a hook to the calls that concern codes only.

@@ -3,8 +3,6 @@ package oidctoken_test
 import (
 	"context"
 	"errors"
-	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -49,28 +47,6 @@ func again(n int) string {
 	return strings.Replace(oneSite, "the site", "the site, "+strconv.Itoa(n), 1)
 }
 
-// sendAfterReload is send, and dials again where the former config's listener
-// took the connection with it when it closed, before or after the request was
-// written to it. Nobody had accepted it then.
-func (s *site) sendAfterReload(r *http.Request) *answer {
-	s.t.Helper()
-	for range 20 {
-		once := r.Clone(s.t.Context())
-		if r.GetBody != nil {
-			once.Body, _ = r.GetBody()
-		}
-		a, err := s.try(once)
-		if err == nil {
-			return a
-		}
-		if _, ok := errors.AsType[*net.OpError](err); !ok && !errors.Is(err, io.EOF) {
-			s.t.Fatal(err)
-		}
-	}
-	s.t.Fatal("no connection after a reload")
-	return nil
-}
-
 // kids are those of the JWKS that the site answers with.
 func (s *site) kids() (kids []any) {
 	s.t.Helper()
@@ -78,7 +54,7 @@ func (s *site) kids() (kids []any) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	a := s.sendAfterReload(r)
+	a := s.send(r)
 	if a.StatusCode != http.StatusOK {
 		s.t.Fatalf("the JWKS answers %d %s", a.StatusCode, a.body)
 	}
@@ -115,7 +91,7 @@ func TestReloadWhileTheStorageIsAway(t *testing.T) {
 			if got := s.kids(); !slices.Equal(got, kids) {
 				t.Errorf("published are %v, not %v", got, kids)
 			}
-			s.sendAfterReload(s.redemption(code)).wantError(t, 503, "temporarily_unavailable")
+			s.send(s.redemption(code)).wantError(t, 503, "temporarily_unavailable")
 		})
 	}
 	t.Run("once the storage is back the code is redeemed at once, without another probe", func(t *testing.T) {
@@ -136,7 +112,7 @@ func TestReloadWhileTheStorageIsAway(t *testing.T) {
 		key := strings.Repeat("QUJD", 10) + "QUI="
 		load(t, strings.Replace(oneSite, "CLIENTS", "encryption_key "+key+"\nCLIENTS", 1))
 		r, _ := http.NewRequest(http.MethodGet, s.issuer+"/.well-known/jwks.json", nil)
-		if a := s.sendAfterReload(r); a.StatusCode != 503 {
+		if a := s.send(r); a.StatusCode != 503 {
 			t.Errorf("the JWKS answers %d %s", a.StatusCode, a.body)
 		}
 	})
@@ -153,7 +129,7 @@ func TestReloadOnFiles(t *testing.T) {
 	t.Run("F36 a code is redeemed after a reload, and the probe wrote nothing", func(t *testing.T) {
 		probe := filepath.Join(s.dir, "oidc_token", "probe")
 		before := modified(t, probe)
-		s.sendAfterReload(s.redemption(code)).wantTokens(t)
+		s.send(s.redemption(code)).wantTokens(t)
 		if after := modified(t, probe); !after.Equal(before) {
 			t.Error("it wrote")
 		}

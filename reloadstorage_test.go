@@ -3,7 +3,6 @@ package oidctoken_test
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -69,28 +68,6 @@ func TestReloadsUnderLoad(t *testing.T) {
 			t.Errorf("only %d codes were redeemed over %d reloads; %d answers were lost with their connections", tokens.Load(), reloads, lost.Load())
 		}
 	})
-}
-
-// sendPast is send after a reload: the old server may still be closing idle
-// connections, and resets those that its listener has not accepted.
-func (s *site) sendPast(r *http.Request) *answer {
-	s.t.Helper()
-	for range 20 {
-		s.client.CloseIdleConnections()
-		again := r.Clone(s.t.Context())
-		if r.GetBody != nil {
-			again.Body, _ = r.GetBody()
-		}
-		a, err := s.try(again)
-		switch {
-		case err == nil:
-			return a
-		case !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, io.EOF):
-			s.t.Fatal(err)
-		}
-	}
-	s.t.Fatal("every connection was reset")
-	return nil
 }
 
 func isClosed(c <-chan struct{}) bool {
@@ -182,7 +159,7 @@ func TestReloadsWhileAFormArrives(t *testing.T) {
 				if err := s.reload(); err != nil {
 					t.Fatal(err)
 				}
-				s.sendPast(s.redemption(code)).wantTokens(t)
+				s.send(s.redemption(code)).wantTokens(t)
 			}
 		})
 	}

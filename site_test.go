@@ -181,6 +181,7 @@ type site struct {
 	client  *http.Client
 	// clientIP is the address its client comes from.
 	clientIP string
+	loads    *atomic.Int64 // of configs
 }
 
 // newSite reserves a port and a storage folder; the issuer is
@@ -200,7 +201,7 @@ func newSite(t testing.TB) *site {
 	n := sites.Add(1)
 	clientIP := fmt.Sprintf("192.0.2.%d", n%250)
 	return &site{
-		t: t, port: port, issuer: "http://127.0.0.1:" + port, dir: dir, admin: "127.0.0.1:" + freePort(t), clientIP: clientIP,
+		t: t, port: port, issuer: "http://127.0.0.1:" + port, dir: dir, admin: "127.0.0.1:" + freePort(t), clientIP: clientIP, loads: new(atomic.Int64),
 		servers: "trusted_proxies static 127.0.0.1/32",
 		client: &http.Client{
 			Transport:     forwarded{transport, clientIP},
@@ -293,6 +294,12 @@ func (s *site) load(blocks string) error {
 	if err != nil {
 		return err
 	}
+	return s.replace(config)
+}
+
+// replace loads a config in place of the one that runs.
+func (s *site) replace(config []byte) error {
+	defer s.loads.Add(1)
 	defer s.client.CloseIdleConnections() // the old config's server closes them
 	return caddy.Load(config, true)
 }
@@ -342,14 +349,29 @@ type answer struct {
 	json map[string]any
 }
 
-// send sends a request and reads the answer.
+// send sends a request and reads the answer. After a reload it dials again
+// where the former config's listener took the connection with it when it
+// closed, before or after the request was written to it: nobody had accepted it.
 func (s *site) send(r *http.Request) *answer {
 	s.t.Helper()
 	a, err := s.try(r)
+	for n := 0; err != nil && n < 20 && s.loads.Load() > 1 && connectionLost(err); n++ {
+		again := r.Clone(r.Context())
+		if r.GetBody != nil {
+			again.Body, _ = r.GetBody()
+		}
+		s.client.CloseIdleConnections()
+		a, err = s.try(again)
+	}
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return a
+}
+
+func connectionLost(err error) bool {
+	_, ok := errors.AsType[*net.OpError](err)
+	return ok || errors.Is(err, io.EOF)
 }
 
 func (s *site) try(r *http.Request) (*answer, error) {
