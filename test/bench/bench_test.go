@@ -19,8 +19,8 @@ import (
 )
 
 func TestTokenRequestIsWhatAServerReads(t *testing.T) {
-	text := tokenRequest("127.0.0.1:80", "/token", basic("web", "a secret"), "code", "192.0.2.1")
-	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(text)))
+	text := tokenRequest("127.0.0.1:80", "/token", basic("web", "a secret"), "code")
+	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(withAddress(text, "192.0.2.1"))))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -105,12 +105,9 @@ func hashed(secret string) string {
 
 // tokenRequest is RFC 6749 §4.1.3's, as any client sends it. from is where it
 // says that it comes from; "": it says nothing.
-func tokenRequest(address, path, basic, code, from string) []byte {
+func tokenRequest(address, path, basic, code string) []byte {
 	body := "grant_type=authorization_code&code=" + code + "&redirect_uri=" + escapedRedirectURI
-	if from != "" {
-		from = "X-Forwarded-For: " + from + "\r\n"
-	}
-	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nAccept: application/json\r\n%s"+
+	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nAccept: application/json\r\n"+
 		"Authorization: Basic %s\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s",
-		path, address, from, basic, len(body), body)
+		path, address, basic, len(body), body)
 }

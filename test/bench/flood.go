@@ -6,7 +6,10 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/authentiq/caddy-oidc-token/test/bench/load"
 )
@@ -68,7 +71,7 @@ func (b *bench) flooded(s *subject, kind refusal, connections int, interval time
 		if _, err := sendAny(s, redeemed); err != nil {
 			return nil, target{}, err
 		}
-		requests, err := kind.requests(s, 1000, redeemed)
+		requests, err := kind.from(s, 1000, redeemed, func() string { return floodAddress })
 		if err != nil {
 			return nil, target{}, err
 		}
@@ -114,31 +117,24 @@ func startFlood(address string, requests [][]byte, connections int) (end func() 
 		}
 		conns = append(conns, conn)
 	}
-	over, ended := make(chan struct{}), make(chan error, 1)
-	sent, began := 0, time.Now()
-	go func() {
-		for connections > 0 {
-			select {
-			case <-over:
-				ended <- nil
-				return
-			default:
+	var over atomic.Bool
+	var sent atomic.Int64
+	began := time.Now()
+	var flood errgroup.Group
+	for _, conn := range conns {
+		flood.Go(func() error {
+			defer conn.Close()
+			for !over.Load() {
+				if _, err := conn.Do(requests[int(sent.Add(1))%len(requests)]); err != nil {
+					return err
+				}
 			}
-			if _, err := load.Run(conns, requests); err != nil {
-				ended <- err
-				return
-			}
-			sent += len(requests)
-		}
-		ended <- nil
-	}()
+			return nil
+		})
+	}
 	return func() (float64, error) {
-		close(over)
-		err := <-ended
-		rate := float64(sent) / time.Since(began).Seconds()
-		for _, conn := range conns {
-			conn.Close()
-		}
-		return rate, err
+		over.Store(true)
+		err := flood.Wait()
+		return float64(sent.Load()) / time.Since(began).Seconds(), err
 	}, nil
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -22,34 +23,68 @@ type refusal struct {
 	status int
 	// requests makes n of them. redeemed are requests that succeeded just before.
 	requests func(s *subject, n int, redeemed [][]byte) ([][]byte, error)
+	// spread: each comes from an address of its own in a burst, as one that sends
+	// many is answered late. In a flood all come from one.
+	spread bool
 }
 
 var refusals = []refusal{
-	{"wrong secret (401)", http.StatusUnauthorized, wrongSecrets},
-	{"wrong secret, many times (429)", http.StatusTooManyRequests, sameWrongSecret},
-	{"unknown code", http.StatusBadRequest, unknownCodes},
-	{"replay", http.StatusBadRequest, func(_ *subject, _ int, redeemed [][]byte) ([][]byte, error) { return redeemed, nil }},
+	{"wrong secret (401)", http.StatusUnauthorized, wrongSecrets, true},
+	{"wrong secret, many times (429)", http.StatusTooManyRequests, sameWrongSecret, false},
+	{"unknown code", http.StatusBadRequest, unknownCodes, true},
+	{"replay", http.StatusBadRequest, func(_ *subject, _ int, redeemed [][]byte) ([][]byte, error) { return redeemed, nil }, true},
 }
 
-// wrongSecrets come from clients and addresses that have not failed before.
+// burst makes n requests that may be sent as fast as they are answered.
+func (r refusal) burst(s *subject, n int, redeemed [][]byte) ([][]byte, error) {
+	address := randomAddress()
+	return r.from(s, n, redeemed, func() string {
+		if r.spread {
+			address = randomAddress()
+		}
+		return address
+	})
+}
+
+// from makes n requests from such addresses.
+func (r refusal) from(s *subject, n int, redeemed [][]byte, address func() string) ([][]byte, error) {
+	requests, err := r.requests(s, n, redeemed)
+	if err != nil {
+		return nil, err
+	}
+	sent := make([][]byte, len(requests))
+	for i, request := range requests {
+		sent[i] = withAddress(request, address())
+	}
+	return sent, nil
+}
+
+// withAddress is a request as a proxy passes it on.
+func withAddress(request []byte, address string) []byte {
+	line, rest, _ := bytes.Cut(request, []byte("\r\n"))
+	return fmt.Appendf(nil, "%s\r\nX-Forwarded-For: %s\r\n%s", line, address, rest)
+}
+
+// wrongSecrets come from clients that have not failed before.
 func wrongSecrets(s *subject, n int, _ [][]byte) ([][]byte, error) {
 	requests := make([][]byte, n)
 	for i := range requests {
 		id := "client-" + strconv.Itoa(i%refusedClients)
-		requests[i] = tokenRequest(s.server.address, s.path, basic(id, rand.Text()), neverACode(), randomAddress())
+		requests[i] = tokenRequest(s.server.address, s.path, basic(id, rand.Text()), neverACode())
 	}
 	return requests, nil
 }
 
-// sameWrongSecret comes from one client at one address.
+// sameWrongSecret comes from one client.
 func sameWrongSecret(s *subject, n int, _ [][]byte) ([][]byte, error) {
 	requests := make([][]byte, n)
 	for i := range requests {
-		requests[i] = tokenRequest(s.server.address, s.path, basic("client-flood", rand.Text()), neverACode(), floodAddress)
+		requests[i] = tokenRequest(s.server.address, s.path, basic("client-flood", rand.Text()), neverACode())
 	}
 	return requests, nil
 }
 
+// floodAddress is where all of a flood comes from.
 const floodAddress = "203.0.113.7"
 
 // unknownCodes are well formed and belong to a minute that has codes.
@@ -133,7 +168,7 @@ func (b *bench) refuseOnce(s *subject, kind refusal, root string) (success, refu
 	if err != nil {
 		return 0, 0, 0, err
 	}
-	requests, err := kind.requests(s, n, redeemed)
+	requests, err := kind.burst(s, n, redeemed)
 	if err != nil {
 		return 0, 0, 0, err
 	}

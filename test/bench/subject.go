@@ -72,7 +72,7 @@ func (s *subject) requests(n int) ([][]byte, error) {
 }
 
 func (s *subject) request(code string) []byte {
-	return tokenRequest(s.server.address, s.path, basic(s.client, s.secret), url.QueryEscape(code), "")
+	return tokenRequest(s.server.address, s.path, basic(s.client, s.secret), url.QueryEscape(code))
 }
 
 // basic is RFC 6749 §2.3.1.
