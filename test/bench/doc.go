@@ -8,7 +8,8 @@
 //	go -C test run ./bench -quick                # does every subject still answer right?
 //	go -C test run ./bench -only none -refusals  # what refused requests cost, and whom a flood of them disturbs
 //	go -C test run ./bench -only none -signin    # whole sign-ins
-//	go -C test run ./bench -only none -scale     # live and used codes, clients, sweeping, half load, start, memory
+//	go -C test run ./bench -only none -scale     # live and used codes, clients, sweeping, start, memory
+//	go -C test run ./bench -only none -half      # latency at half load
 //	go -C test run ./bench -only none -soak 1000000
 //	go -C test run ./bench -only memory/ES256 -profile /tmp -json /tmp/bench.json
 //	go -C test run ./bench -update               # write docs/benchmark.md and docs/benchmark.svg, with

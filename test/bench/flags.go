@@ -16,6 +16,7 @@ type flags struct {
 	refuse  bool
 	signIn  bool
 	scale   bool
+	half    bool
 	soak    int
 	profile string
 	swept   int
@@ -34,6 +35,7 @@ func parseFlags() flags {
 	flag.BoolVar(&f.refuse, "refusals", false, "also measure what refused requests cost, and whom a flood of them disturbs")
 	flag.BoolVar(&f.signIn, "signin", false, "also measure whole sign-ins: an authorization request and the redemption of its code")
 	flag.BoolVar(&f.scale, "scale", false, "also measure what does not depend on numbers of codes and clients, start and memory")
+	flag.BoolVar(&f.half, "half", false, "also measure the latency at half of what the server can do")
 	flag.IntVar(&f.swept, "swept", sweptCodes, "with -scale: how many codes are swept before")
 	flag.IntVar(&f.soak, "soak", 0, "also watch the memory over this many redemptions")
 	flag.Parse()

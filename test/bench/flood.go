@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync/atomic"
@@ -97,13 +98,18 @@ func (b *bench) steady(s *subject, flood [][]byte, connections int, interval tim
 	if err != nil {
 		return paced{}, 0, err
 	}
+	good, err = s.paced(requests, interval)
+	rate, ended := end()
+	return good, rate, errors.Join(err, ended)
+}
+
+// paced sends good requests, one every interval.
+func (s *subject) paced(requests [][]byte, interval time.Duration) (paced, error) {
 	result, err := load.RunPaced(s.conns, requests, interval)
 	if err := s.answered(http.StatusOK, result, err); err != nil {
-		end()
-		return paced{}, 0, err
+		return paced{}, err
 	}
-	rate, err = end()
-	return paced{micros(result.Quantile(.5)), micros(result.Quantile(.99))}, rate, err
+	return paced{micros(result.Quantile(.5)), micros(result.Quantile(.99))}, nil
 }
 
 // startFlood sends requests over and over, as fast as they are answered, until

@@ -97,8 +97,11 @@ func (b *bench) steps() []func(context.Context) error {
 	if b.signIn || b.quick {
 		steps = append(steps, b.measureSignIn)
 	}
+	if b.half {
+		steps = append(steps, b.measureHalfLoad)
+	}
 	if b.scale {
-		steps = append(steps, b.measureHalfLoad, b.measureCodes, b.measureSwept, b.measureClients, b.measureStart)
+		steps = append(steps, b.measureCodes, b.measureSwept, b.measureClients, b.measureStart)
 	}
 	if b.soak > 0 {
 		steps = append(steps, b.measureSoak)

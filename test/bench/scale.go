@@ -29,36 +29,6 @@ func (b *bench) number(n int) int {
 // noise is what two bursts of the same may differ by.
 const noise = 1.15
 
-// measureHalfLoad is the latency at half of what the server can do.
-func (b *bench) measureHalfLoad(ctx context.Context) error {
-	table := section{Title: "Half load", Text: "ES256, a steady half of the requests/s that the server can answer.", Columns: []string{"", "requests/s", "p50 µs", "p99 µs", "p99 ÷ p50"}}
-	for _, storage := range []string{"memory", "file_system"} {
-		s, err := b.startSpecial(ctx, special{name: "half-" + storage, storage: storage})
-		if err != nil {
-			return err
-		}
-		var p50, p99, ratios, rates []float64
-		for range max(b.rounds, 5) {
-			full, err := s.burst(wide, b.size("ES256", wide), 100)
-			if err != nil {
-				return err
-			}
-			interval := time.Duration(2 * float64(time.Second) / full.Rate)
-			at, _, err := b.steady(s, nil, 0, interval)
-			if err != nil {
-				return err
-			}
-			p50, p99 = append(p50, at.p50), append(p99, at.p99)
-			ratios, rates = append(ratios, at.p99/at.p50), append(rates, full.Rate/2)
-		}
-		s.server.stop()
-		table.Rows = append(table.Rows, []string{storage, format("%.0f", median(rates)), format("%.0f", median(p50)), format("%.0f", median(p99)), format("%.1f", median(ratios))})
-		b.found = append(b.found, atMost(storage+", half load: p99 ÷ p50", median(ratios), 5))
-	}
-	b.sections = append(b.sections, table)
-	return nil
-}
-
 // measureCodes compares servers that hold few and many live codes, and then one
 // that holds as many used ones.
 func (b *bench) measureCodes(ctx context.Context) error {
