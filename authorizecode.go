@@ -34,6 +34,12 @@ func (x *authorization) issueCode() (string, error) {
 	if err != nil {
 		return "", x.refusedRecord(err)
 	}
+	if record.RedirectURI != x.pending.RedirectURI() {
+		// The request named none, and the client's only one is another now.
+		x.pending = nil
+		return "", &oauth.Error{Kind: oauth.TemporarilyUnavailable, Reason: oauth.ConfigReplaced, RetryAfter: time.Second,
+			Hint: "the request was under way when a reload changed the client's redirect_uris"}
+	}
 	code, err := x.store(x.r.Context(), record, maxLiveCodes)
 	if err != nil {
 		return "", storeError(err)

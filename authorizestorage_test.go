@@ -138,25 +138,28 @@ func TestReloadDuringASignIn(t *testing.T) {
 		code := a.wantCode(t, s.issuer)
 		s.send(s.redemption(code)).wantTokens(t)
 	})
+	elsewhere := strings.Replace(authorizeSite(basicAuth, ""), "CLIENTS", `
+			client web {
+				client_secret `+webSecret+`
+				redirect_uris https://app.example/elsewhere
+			}`, 1)
 	for _, row := range []struct {
-		name  string
-		block string // loaded while the person signs in
-		check func(*testing.T, *site, *answer)
+		name    string
+		block   string // loaded while the person signs in
+		changes []change
+		check   func(*testing.T, *site, *answer)
 	}{
-		{"F36 F38 the code is the next config's", authorizeSite(basicAuth, "") + "\n# again", func(t *testing.T, s *site, a *answer) {
+		{"F36 F38 the code is the next config's", authorizeSite(basicAuth, "") + "\n# again", nil, func(t *testing.T, s *site, a *answer) {
 			s.send(s.redemption(a.wantCode(t, s.issuer))).wantTokens(t)
 		}},
 		{"F37 L13 a client that was removed is not redirected to", strings.Replace(authorizeSite(basicAuth, ""), "CLIENTS", `
 			client other {
 				client_secret `+webSecret+`
 				redirect_uris https://app.example/callback
-			}`, 1), func(t *testing.T, _ *site, a *answer) { a.wantPage(t, 400) }},
-		{"F37 L13 a redirect_uri that was removed is not redirected to", strings.Replace(authorizeSite(basicAuth, ""), "CLIENTS", `
-			client web {
-				client_secret `+webSecret+`
-				redirect_uris https://app.example/elsewhere
-			}`, 1), func(t *testing.T, _ *site, a *answer) { a.wantPage(t, 400) }},
-		{"F37 an issuer that was removed is temporarily unavailable", otherSite, func(t *testing.T, s *site, a *answer) {
+			}`, 1), nil, func(t *testing.T, _ *site, a *answer) { a.wantPage(t, 400) }},
+		{"F37 L13 a redirect_uri that was removed is not redirected to", elsewhere, nil, func(t *testing.T, _ *site, a *answer) { a.wantPage(t, 400) }},
+		{"F37 L13 nor one that the request left out", elsewhere, []change{without("redirect_uri")}, func(t *testing.T, _ *site, a *answer) { a.wantPage(t, 503) }},
+		{"F37 an issuer that was removed is temporarily unavailable", otherSite, nil, func(t *testing.T, s *site, a *answer) {
 			a.wantRefusal(t, s.issuer, "temporarily_unavailable")
 		}},
 	} {
@@ -168,7 +171,7 @@ func TestReloadDuringASignIn(t *testing.T) {
 				<-free
 				w.Header().Set("Remote-User", "alice")
 			})
-			answers := s.inFlight(s.authorizationBy(http.MethodGet))
+			answers := s.inFlight(s.authorizationBy(http.MethodGet, row.changes...))
 			<-asked
 			// It does not wait for a login service.
 			if err := s.load(row.block); err != nil {

@@ -85,6 +85,10 @@ func (c *Clients) pending(sent *sentParameters) (*Pending, error) {
 // Client is who asks.
 func (p *Pending) Client() *Client { return p.client }
 
+// RedirectURI is where the answer goes: that of the request, or the client's
+// only one when the request was accepted.
+func (p *Pending) RedirectURI() string { return p.redirectURI }
+
 // Silent reports whether nothing may be shown to the person: prompt=none.
 func (p *Pending) Silent() bool { return p.silent }
 
