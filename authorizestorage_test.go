@@ -142,6 +142,10 @@ func TestReloadDuringASignIn(t *testing.T) {
 			client web {
 				client_secret `+webSecret+`
 				redirect_uris https://app.example/elsewhere
+			}
+			client web2 {
+				client_secret `+webSecret+`2
+				redirect_uris https://app.example/elsewhere
 			}`, 1)
 	for _, row := range []struct {
 		name    string
@@ -158,7 +162,7 @@ func TestReloadDuringASignIn(t *testing.T) {
 				redirect_uris https://app.example/callback
 			}`, 1), nil, func(t *testing.T, _ *site, a *answer) { a.wantPage(t, 400) }},
 		{"F37 L13 a redirect_uri that was removed is not redirected to", elsewhere, nil, func(t *testing.T, _ *site, a *answer) { a.wantPage(t, 400) }},
-		{"F37 L13 nor one that the request left out", elsewhere, []change{without("redirect_uri")}, func(t *testing.T, _ *site, a *answer) { a.wantPage(t, 503) }},
+		{"F37 L13 nor one that the request left out", elsewhere, []change{without("redirect_uri"), with("client_id", "web2", "scope", "profile")}, func(t *testing.T, _ *site, a *answer) { a.wantPage(t, 503) }},
 		{"F37 an issuer that was removed is temporarily unavailable", otherSite, nil, func(t *testing.T, s *site, a *answer) {
 			a.wantRefusal(t, s.issuer, "temporarily_unavailable")
 		}},
@@ -172,7 +176,11 @@ func TestReloadDuringASignIn(t *testing.T) {
 				w.Header().Set("Remote-User", "alice")
 			})
 			answers := s.inFlight(s.authorizationBy(http.MethodGet, row.changes...))
-			<-asked
+			select {
+			case <-asked:
+			case a := <-answers:
+				t.Fatalf("nobody was asked to sign in: %d %s", a.StatusCode, a.body)
+			}
 			// It does not wait for a login service.
 			if err := s.load(row.block); err != nil {
 				t.Fatal(err)
