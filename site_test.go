@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -230,14 +231,28 @@ func (f forwarded) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func freePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := fmt.Sprint(firstPort + ports.Add(1)%20_000)
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
+	t.Fatal("no port is free")
+	return ""
 }
+
+// firstPort and the 20,000 after it are below those that systems take for
+// outgoing connections: one of these may be free now and in use when Caddy
+// listens.
+const firstPort = 10_000
+
+// ports numbers the ports of this process, from anywhere.
+var ports = func() *atomic.Uint32 {
+	var n atomic.Uint32
+	n.Store(mathrand.Uint32N(20_000))
+	return &n
+}()
 
 // caddyfile is the global options and the given site blocks.
 func (s *site) caddyfile(blocks string) string {

@@ -17,14 +17,14 @@ import (
 )
 
 // number is what a requirement, an attack or a fault goes by.
-const number = `REQ-[0-9]{3}|[ABCFHT][0-9]{2}`
+const number = `REQ-[0-9]{3}|[ABCDFHLT][0-9]{2}`
 
 var (
 	// numbered is a test name: one or more numbers, then a sentence.
 	numbered = regexp.MustCompile(`^((?:(?:` + number + `)[ ,]+)+)(.*)$`)
 	numbers  = regexp.MustCompile(number)
 	// inScript is a test name in a JavaScript test file.
-	inScript = regexp.MustCompile("[\"'`]((?:REQ-[0-9]{3}|[ABCFHT][0-9]{2})[ ,][^\"'`]*)[\"'`]")
+	inScript = regexp.MustCompile("[\"'`]((?:REQ-[0-9]{3}|[ABCDFHLT][0-9]{2})[ ,][^\"'`]*)[\"'`]")
 	// filled is what a format string or template leaves for later.
 	filled = regexp.MustCompile(`%[-+#]?[0-9.]*[a-zA-Z]|\$\{[^}]*\}`)
 )

@@ -43,7 +43,7 @@ type mutant struct {
 // all lists every guard, in the order in which a request meets it.
 func all() []group {
 	var groups []group
-	for _, list := range [][]group{handlerGuards, oauthGuards, storageGuards, claimGuards, sealGuards, keyGuards, adminGuards} {
+	for _, list := range [][]group{handlerGuards, oauthGuards, signInGuards, userInfoGuards, storageGuards, claimGuards, sealGuards, keyGuards, adminGuards} {
 		groups = append(groups, list...)
 	}
 	return groups
