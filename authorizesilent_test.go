@@ -75,6 +75,11 @@ func TestPromptNone(t *testing.T) {
 				a.wantRefusal(t, s.issuer, "temporarily_unavailable")
 				wantNothing(t, a)
 			}
+			login.answers(func(w http.ResponseWriter, r *http.Request) {
+				w.WriteHeader(http.StatusEarlyHints)
+				page(500)(w, r)
+			})
+			ask().wantRefusal(t, s.issuer, "temporarily_unavailable")
 			login.answers(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 			a := ask()
 			a.wantRefusal(t, s.issuer, "temporarily_unavailable")

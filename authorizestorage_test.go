@@ -2,6 +2,7 @@ package oidctoken_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -87,6 +88,25 @@ func TestStorageFailsDuringASignIn(t *testing.T) {
 	}
 	memory.Reset()
 	s.send(s.redemption(s.send(s.authorization()).wantCode(t, s.issuer))).wantTokens(t)
+}
+
+// Before the first keys are there, nobody knows whether a hint is one of ours.
+func TestHintWithoutKeys(t *testing.T) {
+	memory := storagetest.NewMemory()
+	memories[t.Name()] = memory
+	memory.Before(func(context.Context, storagetest.Call) error { return errors.New("the disk is gone") })
+	s := newSite(t)
+	if err := s.loadOn(authorizeSite(basicAuth, ""), "test_memory"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { caddy.Stop() })
+	encoded := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
+	hint := encoded(`{"alg":"ES256","typ":"JWT","kid":"a"}`) + "." + encoded(`{"iss":"`+s.issuer+`","sub":"alice"}`) + "." + strings.Repeat("A", 86)
+	mark := logSize(t)
+	s.send(s.authorization(with("id_token_hint", hint))).wantRefusal(t, s.issuer, "temporarily_unavailable")
+	if line := lastEvent(t, mark); line["event"] != "keys_unavailable" {
+		t.Errorf("the log says %v", line)
+	}
 }
 
 func TestTooManyLiveCodes(t *testing.T) {

@@ -87,7 +87,13 @@ func (m *metadata) describeAuthorization(s *settings) {
 	m.ResponseISSParameterSupported = true // RFC 9207 §3
 	// Initiating User Registration 1.0 §4. The others are refused.
 	m.PromptValuesSupported = []string{"none", "login"}
-	m.ClaimsSupported = append([]string{"iss", "sub", "aud", "exp", "iat", "nonce", "auth_time", "at_hash"}, s.identity.claimNames()...)
+	m.ClaimsSupported = []string{"iss", "sub", "aud", "exp", "iat", "nonce", "auth_time", "at_hash"}
+	released := token.ReleasedBy(s.scopes())
+	for _, claim := range s.identity.claimNames() {
+		if released(claim) {
+			m.ClaimsSupported = append(m.ClaimsSupported, claim)
+		}
+	}
 }
 
 // path is the issuer's path without a terminating slash (Discovery §4.1).

@@ -51,9 +51,9 @@ func (s *site) discover(t *testing.T, path string) (d discovered) {
 }
 
 // Every value that is advertised works, and what is like it and not advertised
-// does not.
+// does not. No client here may have phone.
 func TestDiscoveryIsTrue(t *testing.T) {
-	s := newSite(t).start(authorizeSite(basicAuth, "identity {\n\tclaim email alice@id.example\n\tclaim groups one,two list\n\tacr silver\n\tamr pwd\n}"))
+	s := newSite(t).start(authorizeSite(basicAuth, "identity {\n\tclaim email alice@id.example\n\tclaim phone_number 1234\n\tclaim groups one,two list\n\tacr silver\n\tamr pwd\n}"))
 	d := s.discover(t, "/.well-known/openid-configuration")
 	if other := s.discover(t, "/.well-known/oauth-authorization-server"); other.documentAsRead != d.documentAsRead {
 		t.Errorf("REQ-182 the documents differ: %s and %s", d.documentAsRead, other.documentAsRead)

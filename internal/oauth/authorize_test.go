@@ -16,9 +16,9 @@ func validParameters(client string) url.Values {
 	}
 }
 
-// testHints knows one ID token, alice's.
+// testHints knows one ID token, alice's, of any length.
 func testHints(_ context.Context, idToken string) (string, error) {
-	switch idToken {
+	switch strings.TrimRight(idToken, "=") {
 	case "alice":
 		return "alice", nil
 	case "nobody":

@@ -58,6 +58,7 @@ func TestAuthorizationRequestsThatAreRight(t *testing.T) {
 		{"prompt login and a max_age that is longer", setting("max_age", "3600", "prompt", "login"), request(nil), false, 60, ""},
 		{"a max_age beyond any number", setting("max_age", strings.Repeat("9", 30)), request(nil), false, math.MaxInt64, ""},
 		{"an ID token hint", setting("id_token_hint", "alice"), request(nil), false, math.MaxInt64, "alice"},
+		{"an ID token hint of 16 KiB", setting("id_token_hint", "alice"+strings.Repeat("=", 16<<10-5)), request(nil), false, math.MaxInt64, "alice"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			sent := validParameters("web")

@@ -38,9 +38,9 @@ var standardClaims = map[string]string{
 // verifiers written in Go read "SUB" into the field for "sub".
 func ProtocolClaim(name string) bool { return protocolClaims[foldClaim(name)] }
 
-// releasedBy returns which user claims a granted scope releases: a standard
+// ReleasedBy returns which user claims a granted scope releases: a standard
 // claim under its scope value, any other claim always.
-func releasedBy(scope []string) func(claim string) bool {
+func ReleasedBy(scope []string) func(claim string) bool {
 	return func(claim string) bool {
 		covered, standard := standardClaims[foldClaim(claim)]
 		return !standard || slices.Contains(scope, covered)

@@ -18,7 +18,7 @@ func (i *Issuer) idToken(a *Authorization, key *Key, now int64, accessToken stri
 	claims.optional("acr", a.ACR)
 	claims.optionalStrings("amr", a.AMR)
 	claims.string("at_hash", atHash(key.Algorithm, accessToken))
-	released, wanted := releasedBy(a.Scope), named(a.IDTokenClaims)
+	released, wanted := ReleasedBy(a.Scope), named(a.IDTokenClaims)
 	err := claims.extra(a.Claims, func(claim string) bool { return released(claim) && wanted(claim) })
 	if err != nil {
 		return "", fmt.Errorf("making the ID token: %w", err)

@@ -10,7 +10,7 @@ import (
 func UserInfo(subject string, scope []string, claims map[string]json.RawMessage) ([]byte, error) {
 	o := newObject(claimsSize)
 	o.string("sub", subject)
-	if err := o.extra(claims, releasedBy(scope)); err != nil {
+	if err := o.extra(claims, ReleasedBy(scope)); err != nil {
 		return nil, fmt.Errorf("making the UserInfo response: %w", err)
 	}
 	return o.end(), nil
