@@ -51,9 +51,9 @@ func (s *site) discover(t *testing.T, path string) (d discovered) {
 }
 
 // Every value that is advertised works, and what is like it and not advertised
-// does not. No client here may have phone.
+// does not.
 func TestDiscoveryIsTrue(t *testing.T) {
-	s := newSite(t).start(authorizeSite(basicAuth, "identity {\n\tclaim email alice@id.example\n\tclaim phone_number 1234\n\tclaim groups one,two list\n\tacr silver\n\tamr pwd\n}"))
+	s := newSite(t).start(authorizeSite(basicAuth, "identity {\n\tclaim email alice@id.example\n\tclaim groups one,two list\n\tacr silver\n\tamr pwd\n}"))
 	d := s.discover(t, "/.well-known/openid-configuration")
 	if other := s.discover(t, "/.well-known/oauth-authorization-server"); other.documentAsRead != d.documentAsRead {
 		t.Errorf("REQ-182 the documents differ: %s and %s", d.documentAsRead, other.documentAsRead)
@@ -164,6 +164,19 @@ func (s *site) walkTokenEndpoint(t *testing.T, d discovered, walk func(string, [
 				t.Errorf("REQ-185 got %d %s", a.StatusCode, a.body)
 			}
 		})
+}
+
+func TestClaimsThatNoClientMayHave(t *testing.T) {
+	s := newSite(t).start(strings.Replace(authorizeSite(basicAuth, "identity {\n\tclaim email alice@id.example\n\tclaim groups one list\n}"), "CLIENTS", `
+		client web {
+			client_secret `+webSecret+`
+			redirect_uris https://app.example/callback
+			scope openid profile
+		}`, 1))
+	claims := s.discover(t, "/.well-known/openid-configuration").Claims
+	if slices.Contains(claims, "email") || !slices.Contains(claims, "groups") {
+		t.Errorf("REQ-189 advertised are %v, of email and groups want groups alone", claims)
+	}
 }
 
 func (s *site) walkTokens(t *testing.T, d discovered, signIn func(*testing.T, ...change) string) {
