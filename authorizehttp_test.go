@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/quic-go/quic-go/http3"
 )
 
 // The same site for an issuer that is https, reached over plain HTTP.
@@ -260,29 +262,42 @@ func TestNoCodeIsInTheAccessLog(t *testing.T) {
 	}
 }
 
-// Over HTTP/2 headers are sent by other means than over HTTP/1.
-func TestAuthorizationOverHTTP2(t *testing.T) {
-	s := newSite(t)
-	s.servers += "\nprotocols h1 h2c"
-	s.start(authorizeSite(basicAuth, ""))
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.Protocols = new(http.Protocols)
-	transport.Protocols.SetUnencryptedHTTP2(true)
-	t.Cleanup(transport.CloseIdleConnections)
-	s.client.Transport = transport
-	mark := logSize(t)
-	a := s.send(s.authorization())
-	code := a.wantCode(t, s.issuer)
-	if a.ProtoMajor != 2 {
-		t.Errorf("the answer came by %s", a.Proto)
-	}
-	s.send(s.redemption(code)).wantTokens(t)
-	logs, err := os.ReadFile(logFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if bytes.Contains(logs[mark:], []byte(code)) || !bytes.Contains(logs[mark:], []byte(`"Location":["`+redirect+`"]`)) {
-		t.Error("REQ-239 the code is in the access log, or it does not say where the browser went")
+// Over HTTP/2 and HTTP/3 headers are sent by other means than over HTTP/1.
+func TestAuthorizationOverOtherVersions(t *testing.T) {
+	for _, row := range []struct {
+		version int
+		start   func(*testing.T) *site
+	}{
+		{2, func(t *testing.T) *site {
+			s := newSite(t)
+			s.servers += "\nprotocols h1 h2c"
+			s.start(authorizeSite(basicAuth, ""))
+			transport := http.DefaultTransport.(*http.Transport).Clone()
+			transport.Protocols = new(http.Protocols)
+			transport.Protocols.SetUnencryptedHTTP2(true)
+			t.Cleanup(transport.CloseIdleConnections)
+			s.client.Transport = transport
+			return s
+		}},
+		{3, func(t *testing.T) *site { return overHTTP3(t, tlsSiteWith(t, authorizeSite(basicAuth, ""))) }},
+	} {
+		t.Run(fmt.Sprint("REQ-239 no code is in the access log over HTTP/", row.version), func(t *testing.T) {
+			s := row.start(t)
+			mark := logSize(t)
+			a := s.send(s.authorization())
+			code := a.wantCode(t, s.issuer)
+			if a.ProtoMajor != row.version {
+				t.Errorf("the answer came by %s", a.Proto)
+			}
+			s.send(s.redemption(code)).wantTokens(t)
+			logs, err := os.ReadFile(logFile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bytes.Contains(logs[mark:], []byte(code)) || !bytes.Contains(logs[mark:], []byte(`"Location":["`+redirect+`"]`)) {
+				t.Error("the code is in the access log, or it does not say where the browser went")
+			}
+		})
 	}
 }
 
@@ -339,4 +354,28 @@ func TestLogOfAuthorizationRequests(t *testing.T) {
 	if a := s.value(t, `caddy_oidc_token_authorization_duration_seconds_count{outcome="success"}`); a == 0 {
 		t.Error("no duration was observed")
 	}
+}
+
+// Caddy takes early data over HTTP/3 unless it is told not to. Anybody who saw
+// it can send it again.
+func TestEarlyDataOverHTTP3(t *testing.T) {
+	s := overHTTP3(t, tlsSiteWith(t, authorizeSite(basicAuth, "")))
+	transport := s.client.Transport.(*http3.Transport)
+	transport.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+	early := func() *answer {
+		r := s.authorization()
+		r.Method = http3.MethodGet0RTT
+		return s.send(r)
+	}
+	early().wantCode(t, s.issuer) // there was no session yet, so it is no early data
+	// Where the handshake is complete before the request is looked at, it is none.
+	for range 20 {
+		s.client.CloseIdleConnections()
+		a := early()
+		if a.StatusCode == http.StatusTooEarly {
+			return
+		}
+		a.wantCode(t, s.issuer)
+	}
+	t.Error("REQ-003 early data was processed each time")
 }

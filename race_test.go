@@ -17,6 +17,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3"
+
 	oidctoken "github.com/authentiq/caddy-oidc-token"
 )
 
@@ -24,20 +27,13 @@ import (
 const racers = 64
 
 // tlsSite is a site with an https issuer, Caddy's own CA and HTTP/2.
-func tlsSite(t testing.TB) *site {
+func tlsSite(t testing.TB) *site { return tlsSiteWith(t, oneSite) }
+
+// tlsSiteWith is tlsSite with another block for its site.
+func tlsSiteWith(t testing.TB, block string) *site {
 	s := newSite(t)
 	s.issuer = "https://localhost:" + s.port
-	s.start(`
-https://localhost:PORT {
-	bind 127.0.0.1
-	tls internal
-	log
-	oidc_token {
-		issuer ISSUER
-		CLIENTS
-	}
-	respond "the site"
-}`)
+	s.start(strings.Replace(block, "http://127.0.0.1:PORT {", "https://localhost:PORT {\n\tbind 127.0.0.1\n\ttls internal", 1))
 	s.client.Transport = forwarded{s.transport(t), s.clientIP}
 	// The certificate is issued in the background.
 	eventually(t, "no TLS handshake succeeds", func() bool {
@@ -68,6 +64,20 @@ func (s *site) transport(t testing.TB) *http.Transport {
 	}
 	t.Cleanup(transport.CloseIdleConnections)
 	return transport
+}
+
+// overHTTP3 has the client of a tlsSite speak HTTP/3.
+func overHTTP3(t testing.TB, s *site) *site {
+	t.Helper()
+	transport := &http3.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: s.transport(t).TLSClientConfig.RootCAs},
+		Dial: func(ctx context.Context, _ string, config *tls.Config, quicConfig *quic.Config) (*quic.Conn, error) {
+			return quic.DialAddrEarly(ctx, "127.0.0.1:"+s.port, config, quicConfig)
+		},
+	}
+	t.Cleanup(func() { transport.Close() })
+	s.client.Transport = transport
+	return s
 }
 
 // race sends one request per site of nodes, n times, all at once, and returns
@@ -123,6 +133,7 @@ func TestOneCodeOneSuccess(t *testing.T) {
 	}{
 		{"REQ-101 REQ-104 A02 64 requests with one code over HTTP/1.1", func(t *testing.T) *site { return newSite(t).start(oneSite) }, 1},
 		{"REQ-101 REQ-104 A03 64 streams with one code over HTTP/2", func(t *testing.T) *site { return tlsSite(t) }, 2},
+		{"REQ-101 REQ-104 A03 64 streams with one code over HTTP/3", func(t *testing.T) *site { return overHTTP3(t, tlsSite(t)) }, 3},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := row.start(t)
