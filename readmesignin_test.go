@@ -1,7 +1,9 @@
 package oidctoken_test
 
 import (
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/oauth2"
@@ -53,4 +55,16 @@ func TestReadmeSigningPeopleIn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// README's warning: what a directive in authorize reads of the request is
+// nobody's word but the browser's.
+func TestReadmeOtherHeaders(t *testing.T) {
+	if !strings.Contains(section(t, "## Signing people in"), "Any other header that `map`, `vars` or a matcher in `authorize` reads is the browser's own") {
+		t.Fatal("README does not warn")
+	}
+	s := newSite(t).start(authorizeSite("vars who {http.request.header.X-Who}", "identity {\nsubject {http.vars.who}\n}"))
+	r := s.authorizationBy(http.MethodGet)
+	r.Header.Set("X-Who", "alice")
+	s.send(r).wantCode(t, s.issuer)
 }
