@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"encoding/json"
@@ -38,6 +39,7 @@ func newApplication(issuer, url, clientID, secret string) http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", a.home)
+	mux.HandleFunc("GET /", a.nothing)
 	mux.HandleFunc("GET /login", a.login)
 	mux.HandleFunc("GET /callback", a.callback)
 	mux.HandleFunc("POST /callback", a.callback) // response_mode=form_post
@@ -61,6 +63,10 @@ func withHeaders(next http.Handler) http.Handler {
 
 func (a *application) home(w http.ResponseWriter, r *http.Request) {
 	a.show(w, http.StatusOK, view{Person: a.people.find(r)})
+}
+
+func (a *application) nothing(w http.ResponseWriter, _ *http.Request) {
+	a.show(w, http.StatusNotFound, view{Missing: true})
 }
 
 func (a *application) logout(w http.ResponseWriter, r *http.Request) {
@@ -108,7 +114,7 @@ func (a *application) signIn(r *http.Request, asked transaction) (json.RawMessag
 		return nil, fmt.Errorf("the answer is of another provider, %q", iss)
 	}
 	if code := r.FormValue("error"); code != "" {
-		return nil, fmt.Errorf("the provider refused: %s, %s", code, r.FormValue("error_description"))
+		return nil, fmt.Errorf("the provider refused: %s, %s", code, cmp.Or(r.FormValue("error_description"), "without a reason"))
 	}
 	config, err := a.config(r.Context())
 	if err != nil {

@@ -20,6 +20,10 @@ func TestTheSecondApplication(t *testing.T) {
 	t.Run("nobody is signed in at first", func(t *testing.T) {
 		v.want(v.application, 200, notSignedIn)
 	})
+	t.Run("what is not there is a page that leads back", func(t *testing.T) {
+		v.want(v.application+"/elsewhere", 404, "There is no such page", `href="/"`, "/style.css")
+		v.want(v.application+"/logout", 404, "There is no such page")
+	})
 	t.Run("a wrong password signs nobody in", func(t *testing.T) {
 		right := v.password
 		v.password = "wrong"
@@ -57,9 +61,14 @@ func TestTheSecondApplicationBelievesNoOtherAnswer(t *testing.T) {
 		{"no state", func(a url.Values) { a.Del("state") }, "belongs to no question of this browser"},
 		{"L11 another issuer", func(a url.Values) { a.Set("iss", "https://attacker.example") }, "of another provider"},
 		{"L11 no issuer", func(a url.Values) { a.Del("iss") }, "of another provider"},
-		{"an error", func(a url.Values) { a.Del("code"); a.Set("error", "access_denied") }, "the provider refused: access_denied"},
-		{"a code that is not one", func(a url.Values) { a.Set("code", "guessed") }, "redeeming the code"},
-		{"no code", func(a url.Values) { a.Del("code") }, "redeeming the code"},
+		{"an error", func(a url.Values) { a.Del("code"); a.Set("error", "access_denied") }, "The provider refused: access_denied, without a reason.<"},
+		{"an error with a reason", func(a url.Values) {
+			a.Del("code")
+			a.Set("error", "access_denied")
+			a.Set("error_description", "Not today.")
+		}, "The provider refused: access_denied, Not today.<"},
+		{"a code that is not one", func(a url.Values) { a.Set("code", "guessed") }, "Redeeming the code"},
+		{"no code", func(a url.Values) { a.Del("code") }, "Redeeming the code"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -102,13 +111,13 @@ func TestTheSecondApplicationChecksTheNonce(t *testing.T) {
 			v.Jar.SetCookies(at, []*http.Cookie{cookie})
 		}
 	}
-	v.want(answer.String(), 400, "the ID token answers another question")
+	v.want(answer.String(), 400, "The ID token answers another question")
 }
 
 func TestAProviderThatIsNotThere(t *testing.T) {
 	v := &visitor{t: t, application: "http://localhost:" + port(t), site: "http://localhost:" + port(t), Client: &http.Client{Timeout: 10 * time.Second}}
 	v.runApplication("a secret that nobody asks for")
-	v.want(v.application+"/login", 502, "discovering the provider")
+	v.want(v.application+"/login", 502, "Discovering the provider")
 }
 
 func TestPeopleAreForgottenInTime(t *testing.T) {

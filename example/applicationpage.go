@@ -9,12 +9,13 @@ import (
 	"time"
 )
 
-// view is what the application's one page shows: who is signed in, nobody, or
-// what went wrong.
+// view is what the application's one page shows: who is signed in, nobody, what
+// went wrong, or that there is no such page.
 type view struct {
 	Provider string
 	Person   json.RawMessage
 	Failure  string
+	Missing  bool
 }
 
 // Name is the person's name, or else the subject.
@@ -24,6 +25,11 @@ func (v view) Name() string {
 		return claims.Sub
 	}
 	return claims.Name
+}
+
+// Reason is the failure as a sentence.
+func (v view) Reason() string {
+	return strings.ToUpper(v.Failure[:1]) + strings.TrimSuffix(v.Failure[1:], ".") + "."
 }
 
 type claim struct{ Name, Value string }

@@ -12,8 +12,18 @@ function element(name, properties = {}, ...children) {
   return e
 }
 
+/** Where people look, and so where they are told what comes of it. */
+let status = $('status')
+
+/** Runs listener at a press of a button; the news that comes of it is told beside that button. */
 export function on(id, listener) {
-  $(id).addEventListener('click', listener)
+  const button = $(id)
+  button.addEventListener('click', () => {
+    if (button.matches('[aria-disabled=true]')) return
+    hush()
+    status = button.closest('li, section, body').querySelector('[role=status]')
+    listener()
+  })
 }
 
 /** Shows one of the page's views, and takes the focus there where people are led to it. */
@@ -23,24 +33,38 @@ export function show(view, { focus = false } = {}) {
   if (focus) $(view).querySelector('h1').focus()
 }
 
+/** Takes back what was told before: said again, the same words would be no news to a screen reader. */
+function hush() {
+  for (const e of document.querySelectorAll('[role=status]')) e.textContent = ''
+  for (const e of document.querySelectorAll('[role=alert]')) e.remove()
+}
+
 /** Tells people what happened, screen readers included. */
 export function say(sentence) {
-  $('alert').hidden = true
-  $('status').textContent = sentence
+  status.textContent = sentence
+  bringIntoView(status)
 }
 
 /** Tells people what went wrong, in words, with the protocol's own for who wants them. */
 export function complain(failure) {
-  $('status').textContent = ''
   const code = element('p', { className: 'fine' }, element('code', {}, failure.code))
   if (failure.detail) code.append(`: ${failure.detail}`)
-  $('alert').replaceChildren(element('p', {}, failure.words), code)
-  $('alert').hidden = false
+  const alert = element('div', { className: 'notice wrong' }, element('p', {}, failure.words), code)
+  alert.setAttribute('role', 'alert')
+  status.after(alert)
+  bringIntoView(alert)
 }
 
-/** Disables the buttons while something is under way: each click is one request. */
+// Whether it glides there, the style sheet says: some people feel sick of it.
+const bringIntoView = (e) => e.scrollIntoView({ block: 'nearest' })
+
+/**
+ * Has buttons do nothing while something is under way: each press is one
+ * request. They are not disabled, which would take the focus from the one that
+ * was pressed.
+ */
 export function busy(yes) {
-  for (const button of document.querySelectorAll('button')) button.disabled = yes
+  for (const button of document.querySelectorAll('button')) button.setAttribute('aria-disabled', yes)
   document.querySelector('main').setAttribute('aria-busy', yes)
 }
 

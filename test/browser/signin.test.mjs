@@ -48,7 +48,7 @@ test('the focus goes to the name of who has signed in, and the news is announced
   const visitor = await fixture.alice()
   await visitor.signIn()
   assert.equal(await visitor.page.evaluate(() => document.activeElement.id), 'name')
-  assert.equal(await visitor.page.getByRole('status').innerText(), 'You are signed in.')
+  assert.equal(await visitor.status(), 'You are signed in.')
 })
 
 test('no token is kept in any storage, and no code in the history', async () => {

@@ -46,7 +46,7 @@ class Visitor {
   /** Clicks and waits for where it leads: the site again, after a way to the provider. */
   async clickThrough(name) {
     await Promise.all([this.page.waitForURL(`${site}/`, { waitUntil: 'commit' }), this.button(name).click()])
-    await this.page.waitForSelector('#signed-in:not([hidden]), #alert:not([hidden])')
+    await this.page.waitForSelector('#signed-in:not([hidden]), [role=alert]')
     await this.settled()
   }
 
@@ -62,7 +62,8 @@ class Visitor {
   }
 
   async alert() {
-    return (await this.page.locator('#alert').isVisible()) ? this.page.locator('#alert').innerText() : ''
+    const alert = this.page.getByRole('alert')
+    return (await alert.isVisible()) ? alert.innerText() : ''
   }
 
   status() {

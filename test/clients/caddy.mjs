@@ -149,13 +149,12 @@ async function answers(url) {
   }
 }
 
-function freePort() {
+/** A port below those that systems take for outgoing connections. */
+function freePort(tries = 100) {
   return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address()
-      server.close(() => resolve(port))
-    })
+    const port = 10_000 + Math.floor(Math.random() * 20_000)
+    const server = createServer().once('error', (e) => (tries > 0 ? resolve(freePort(tries - 1)) : reject(e)))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(port)))
   })
 }
 

@@ -153,18 +153,27 @@ test('whoever has no subject is access_denied', async () => {
 for (const [error, parameters] of [
   ['invalid_scope', { scope: 'nothing' }],
   ['unsupported_response_type', { response_type: 'token' }],
-  ['invalid_request', { prompt: 'none login' }],
   ['consent_required', { prompt: 'consent' }],
   // With these the library leaves response_type out unless told (Core §6.1).
   ['request_not_supported', { request: 'e30.e30.', response_type: 'code' }],
   ['request_uri_not_supported', { request_uri: 'https://app.example/request', response_type: 'code' }],
   ['registration_not_supported', { registration: '{}' }],
 ]) {
-  test(`a request with ${Object.entries(parameters)[0].join(' ')} is ${error}, before anybody signs in`, async () => {
+  // RFC 9700 §4.11.2: else a link to here would lead strangers to wherever a client registered.
+  test(`a request with ${Object.entries(parameters)[0].join(' ')} is ${error}, once somebody has signed in`, async () => {
     const config = await discover()
-    await refused(config, await request(config, parameters), undefined, error)
+    const asked = await request(config, parameters)
+    const { status, location } = await open(asked.url, undefined)
+    assert.deepEqual({ status, location }, { status: 401, location: null })
+    await refused(config, asked, alice, error)
   })
 }
+
+test('with prompt=none a request that is not right is refused at once, for nothing may be shown', async () => {
+  const config = await discover()
+  await refused(config, await request(config, { prompt: 'none login' }), undefined, 'invalid_request')
+  await refused(config, await request(config, { prompt: 'none', scope: 'nothing' }), undefined, 'invalid_scope')
+})
 
 test('without a password, and with a wrong one, the browser is asked for it', async () => {
   const { url } = await request(await discover())
