@@ -84,6 +84,21 @@ func TestASetThatNobodyLookedAfter(t *testing.T) {
 		g.wantError(g.tryRound(), errFault)
 		g.wantNone()
 	})
+	t.Run("F36 F16 a round that ends while they are asked for does not end in the future", func(t *testing.T) {
+		f := startHeld(t)
+		read := 0
+		f.known.set(f.place, f.opens, func() time.Time {
+			read++
+			if f.known.mu.TryLock() {
+				f.known.mu.Unlock()
+				t.Error("a round may end once the clock was read")
+			}
+			return f.now()
+		})
+		if read != 1 {
+			t.Errorf("the clock was read %d times", read)
+		}
+	})
 	t.Run("F44 F36 until a busy process would have looked again they go on", func(t *testing.T) {
 		f := startHeld(t)
 		want := f.signer(token.ES256).ID

@@ -54,6 +54,16 @@ func TestForeignAndDamagedRecords(t *testing.T) {
 			}
 		})
 	}
+	t.Run("F45 each cause has a remedy of its own", func(t *testing.T) {
+		f := newFixture(t, newMemory(), newClock(), nil)
+		f.store.values[f.vault.prefix+"/"+strings.Repeat("0", 64)] = []byte("sealed")
+		f.store.values[f.vault.prefix+"/"+strings.Repeat("1", 64)] = []byte("{}")
+		f.store.values[f.vault.prefix+"/"+strings.Repeat("2", 64)] = nil
+		err := f.tryRound()
+		if err == nil || strings.Count(err.Error(), "restore it from a backup") != 1 || strings.Count(err.Error(), "write the encryption_key that it is sealed with") != 1 {
+			t.Errorf("got %v", err)
+		}
+	})
 	t.Run("F45 a record that is damaged while it is held goes on", func(t *testing.T) {
 		f := newFixture(t, newMemory(), newClock(), nil)
 		f.round()

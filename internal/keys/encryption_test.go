@@ -25,10 +25,11 @@ func TestEncryption(t *testing.T) {
 	for _, row := range []struct {
 		name          string
 		before, after [][]byte
+		remedy        string
 	}{
-		{"F45 records sealed under another key do not open and no new identity is made", [][]byte{keyA}, [][]byte{keyB}},
-		{"F45 sealed records do not open without a key and no new identity is made", [][]byte{keyA}, nil},
-		{"F45 unsealed records are not believed once there is a key", nil, [][]byte{keyA}},
+		{"F45 records sealed under another key do not open and no new identity is made", [][]byte{keyA}, [][]byte{keyB}, "if other nodes work, write their encryption_key on this one"},
+		{"F45 sealed records do not open without a key and no new identity is made", [][]byte{keyA}, nil, "write the encryption_key that it is sealed with"},
+		{"F45 unsealed records are not believed once there is a key", nil, [][]byte{keyA}, "leave encryption_key out"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			store, c := newMemory(), newClock()
@@ -41,6 +42,9 @@ func TestEncryption(t *testing.T) {
 			f.wantError(err, ErrUnavailable)
 			if !strings.Contains(err.Error(), "rotate-key --drop-old") {
 				t.Errorf("no remedy in %v", err)
+			}
+			if n := strings.Count(f.log.String(), row.remedy); strings.Count(err.Error(), row.remedy) != 1 || n < 2 || strings.Contains(err.Error(), "; of others: ") {
+				t.Errorf("the remedy is not %q: %v; log: %s", row.remedy, err, f.log)
 			}
 			if _, err := f.Rotate(t.Context(), true); err != nil {
 				t.Fatal(err)

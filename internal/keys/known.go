@@ -97,12 +97,14 @@ func (k *known) has(p place.Place) bool {
 
 // set returns the last set at p that these encryption keys opened; nil: none.
 // One of an issuer that was not configured for a while is forgotten: its keys
-// may have been dropped meanwhile, by another node, because they leaked.
-func (k *known) set(p place.Place, opens ringID, now time.Time) *snapshot {
+// may have been dropped meanwhile, by another node, because they leaked. The
+// clock is read once nothing changes any more: a round that ends meanwhile would
+// otherwise have ended in the future.
+func (k *known) set(p place.Place, opens ringID, now func() time.Time) *snapshot {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	h := k.places[p]
-	if h.set != nil && !k.attendedLocked(p, now) {
+	if h.set != nil && !k.attendedLocked(p, now()) {
 		k.dropLocked(p)
 		return nil
 	}
@@ -121,7 +123,7 @@ func (a *Automatic) takeOver() {
 	if a.current.Load() != nil {
 		return
 	}
-	if set := a.known.set(a.place, a.opens, a.now()); set != nil {
+	if set := a.known.set(a.place, a.opens, a.now); set != nil {
 		a.current.CompareAndSwap(nil, &snapshot{began: set.began, records: set.records, takenOver: true})
 	}
 }

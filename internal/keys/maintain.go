@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/authentiq/caddy-oidc-token/internal/seal"
 	"github.com/authentiq/caddy-oidc-token/internal/token"
 )
 
@@ -20,8 +21,33 @@ const (
 	awaitFor        = time.Hour // that a stored key, if no key is listed, keeps others from being made
 )
 
-const remedy = "add the key they are sealed with after the first in encryption_key, restore them from a backup, " +
-	"or replace every signing key with: caddy oidc-token rotate-key --drop-old"
+// replaceAll is for keys that are lost: tokens they have signed no longer
+// verify.
+const replaceAll = "replace every signing key with: caddy oidc-token rotate-key --drop-old"
+
+// remedy says what to do about a record that does not open because of err.
+func remedy(err error) string {
+	switch {
+	case errors.Is(err, errSealed):
+		return "write the encryption_key that it is sealed with, which other nodes or an earlier config have; only if that is lost for good, " + replaceAll
+	case errors.Is(err, errUnsealed):
+		return "leave encryption_key out, as when it was stored; or, to begin with encryption_key now, write it on every node and " + replaceAll
+	case errors.Is(err, seal.ErrKey):
+		return "if other nodes work, write their encryption_key on this one; if it was changed, add the older one after it; only if that is lost for good, " + replaceAll
+	}
+	return "restore it from a backup, or " + replaceAll
+}
+
+// remedies are those of all records that do not open.
+func (s *snapshot) remedies() string {
+	var all []string
+	for _, key := range slices.Sorted(maps.Keys(s.unopened)) {
+		if r := remedy(s.unopened[key]); !slices.Contains(all, r) {
+			all = append(all, r)
+		}
+	}
+	return strings.Join(all, "; of others: ")
+}
 
 // Run creates missing keys, follows storage, rotates and retires until ctx is
 // done. The request path never writes: until Run has read the set for the
@@ -115,7 +141,7 @@ func (a *Automatic) due(found *snapshot) ([]creation, error) {
 		due = slices.DeleteFunc(due, func(c creation) bool { return !c.rotation })
 	}
 	if len(due) < wanted {
-		return due, fmt.Errorf("no signing key is made while %d in storage do not open: %s", len(found.unopened), remedy)
+		return due, fmt.Errorf("no signing key is made while %d in storage do not open: %s", len(found.unopened), found.remedies())
 	}
 	return due, nil
 }
@@ -160,7 +186,7 @@ func (a *Automatic) report(found *snapshot) {
 	}
 	a.reported = said
 	for _, key := range keys {
-		a.logger.Error("signing key in storage does not open", "key", key, "error", found.unopened[key], "remedy", remedy)
+		a.logger.Error("signing key in storage does not open", "key", key, "error", found.unopened[key], "remedy", remedy(found.unopened[key]))
 	}
 }
 

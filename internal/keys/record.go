@@ -22,6 +22,12 @@ const recordVersion = 1
 // errRecord: a record is there and cannot be used. Joined with the cause.
 var errRecord = errors.New("key record does not open")
 
+// What a record's sealing and the configured encryption keys disagree in.
+var (
+	errUnsealed = errors.New("it is not sealed, but encryption_key is configured")
+	errSealed   = errors.New("it is sealed, but no encryption_key is configured")
+)
+
 // record is a key as it is stored: once, under its own thumbprint, and never
 // changed. No two nodes ever write the same one, so that none is lost to a
 // concurrent writer; what a key is at a time follows from all records and the
@@ -139,11 +145,11 @@ func (v vault) unseal(storageKey string, data []byte) (plain []byte, stale bool,
 	case len(data) == 0:
 		return nil, false, errors.New("it is empty")
 	case v.ring.Configured() && unsealed:
-		return nil, false, errors.New("it is not sealed, but encryption_key is configured")
+		return nil, false, errUnsealed
 	case v.ring.Configured():
 		return v.ring.Open(nil, v.label(storageKey), data)
 	case !unsealed:
-		return nil, false, errors.New("it is sealed, but no encryption_key is configured")
+		return nil, false, errSealed
 	}
 	return data, false, nil
 }

@@ -62,7 +62,7 @@ func (a *Automatic) replace(ctx context.Context, dropOld bool) (made []*record, 
 			return nil, err
 		}
 		if len(found.unopened) > 0 {
-			return nil, fmt.Errorf("%d signing keys in storage do not open: %s", len(found.unopened), remedy)
+			return nil, fmt.Errorf("%d signing keys in storage do not open: %s", len(found.unopened), found.remedies())
 		}
 		if len(found.records) > 0 {
 			delay = settle

@@ -204,7 +204,7 @@ func TestTakingOverBringsNothingBack(t *testing.T) {
 		if err := f.adopt(late); err != nil {
 			t.Fatal(err)
 		}
-		if f.known.set(f.place, f.opens, f.now()) != nil {
+		if f.known.set(f.place, f.opens, f.now) != nil {
 			t.Error("they are remembered")
 		}
 		if !f.known.has(f.place) {
