@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -20,6 +21,8 @@ type authorization struct {
 	start    time.Time
 	id       string         // request id
 	pending  *oauth.Pending // nil: it is not known who asks
+	refusal  error          // of a request whose answer waits for a sign-in
+	status   int            // answered; 0: not known
 	written  bool           // there is an answer of ours
 	scope    string         // granted
 	codeRef  string
@@ -27,30 +30,41 @@ type authorization struct {
 }
 
 // serveAuthorize answers a request to the authorization endpoint: RFC 6749
-// §4.1.1, OpenID Connect Core §3.1.2. What is wrong with the request is said
-// before anybody has to sign in. An error it returns is that of the routes, for
-// the site's handle_errors.
+// §4.1.1, OpenID Connect Core §3.1.2. A request that does not say where its
+// answer goes ends before anybody has to sign in. What else is wrong with one
+// the client learns once the person has: a link to us shall not be one to the
+// client (RFC 9700 §4.11.2). An error it returns is that of the routes, for the
+// site's handle_errors.
 func (h *Handler) serveAuthorize(w http.ResponseWriter, r *http.Request) error {
+	watched := &watchedWriter{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
 	x := &authorization{issuer: h.issuer, identity: h.issuer.settings.identity, w: w, r: r, start: h.issuer.now()}
-	defer x.recover()
+	defer func() { x.recovered(recover(), watched) }()
 	x.id = requestID(r)
 	x.setHeaders(w.Header())
-	if err := x.accept(); err != nil {
+	err := x.accept()
+	switch {
+	case err != nil && (x.pending == nil || x.pending.Silent()):
 		x.refuse(w, err)
 		return nil
-	}
-	if x.pending.Silent() {
+	case x.pending.Silent():
 		x.signInSilently(h.Authorize)
 		return nil
 	}
-	return x.signIn(h.Authorize)
+	x.refusal = err
+	return x.signIn(h.Authorize, watched)
 }
 
 // setHeaders sets what every response of the endpoint carries. There is a code
-// or a request in its URI or its body: no cache keeps it, and no page that is
-// reached from it learns the URI.
+// or a request in its URI or its body: no cache keeps it, no page that is
+// reached from it learns the URI, and no script of another origin reads it,
+// whatever the site allows elsewhere.
 func (x *authorization) setHeaders(h http.Header) {
 	setPrivate(h, x.id)
+	for field := range h {
+		if strings.HasPrefix(field, "Access-Control-") {
+			delete(h, field)
+		}
+	}
 }
 
 // accept validates the request, and then makes it one that routes and login
@@ -71,7 +85,7 @@ func (x *authorization) accept() error {
 	defer serving.end()
 	x.issuer = serving
 	x.pending, err = x.settings.clients.Authorize(x.r.Context(), parameters, x.hintedSubject)
-	if err != nil {
+	if x.pending == nil {
 		return err
 	}
 	caddyhttp.SetVar(x.r.Context(), authorizing, true)
@@ -79,7 +93,7 @@ func (x *authorization) accept() error {
 		x.turnIntoGet(parameters)
 	}
 	x.identity.removeHeaders(x.r.Header)
-	return nil
+	return err
 }
 
 // authorizing is the request variable that is set while routes run.
@@ -137,7 +151,7 @@ func (x *authorization) turnIntoGet(parameters string) {
 
 // signIn runs the routes. If they do not let the request through, theirs is the
 // answer.
-func (x *authorization) signIn(routes caddyhttp.RouteList) error {
+func (x *authorization) signIn(routes caddyhttp.RouteList, watched *watchedWriter) error {
 	var answered bool
 	err := routes.Compile(caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
 		if !answered { // one code, however often a handler goes on
@@ -145,11 +159,16 @@ func (x *authorization) signIn(routes caddyhttp.RouteList) error {
 			x.authorize(w)
 		}
 		return nil
-	})).ServeHTTP(x.w, x.r)
+	})).ServeHTTP(watched, x.r)
 	if answered {
 		return nil
 	}
-	x.log(&oauth.Error{Kind: oauth.LoginRequired, Reason: oauth.NotAuthenticated, Err: err})
+	x.status = statusOf(watched.status, err)
+	e := &oauth.Error{Kind: oauth.LoginRequired, Reason: oauth.NotAuthenticated, Err: err}
+	if x.status >= http.StatusInternalServerError {
+		e = loginFailed(err)
+	}
+	x.log(e)
 	return err
 }
 
@@ -169,21 +188,31 @@ func (x *authorization) signInSilently(routes caddyhttp.RouteList) {
 		}
 		return nil
 	})).ServeHTTP(silent, x.r)
-	switch {
-	case answered:
-	case silent.failed(err):
+	if answered {
+		return
+	}
+	e := &oauth.Error{Kind: oauth.LoginRequired, Reason: oauth.NotAuthenticated, Err: err}
+	if statusOf(silent.status, err) >= http.StatusInternalServerError {
 		// Nobody knows whether the person is signed in, and a client that is told
 		// login_required forgets its session.
-		x.refuse(x.w, &oauth.Error{Kind: oauth.TemporarilyUnavailable, Reason: authenticationUnavailable, Err: err,
-			Hint: "authorize answered with a server error, of which nothing was shown because the request had prompt=none"})
-	default:
-		x.refuse(x.w, &oauth.Error{Kind: oauth.LoginRequired, Reason: oauth.NotAuthenticated, Err: err})
+		e = loginFailed(err)
 	}
+	x.refuse(x.w, e)
+}
+
+// loginFailed: the routes that authenticate people ended in a server error.
+func loginFailed(err error) *oauth.Error {
+	return &oauth.Error{Kind: oauth.TemporarilyUnavailable, Reason: authenticationUnavailable, Err: err,
+		Hint: "authorize answered with a server error, so nobody can sign in: its log, or that of the service it asks, says why"}
 }
 
 // authorize answers for a request that the routes let through.
 func (x *authorization) authorize(w http.ResponseWriter) {
 	x.setHeaders(w.Header()) // again: the routes may have set others
+	if x.refusal != nil {
+		x.refuse(w, x.refusal)
+		return
+	}
 	code, err := x.issueCode()
 	if err != nil {
 		x.refuse(w, err)
@@ -193,11 +222,18 @@ func (x *authorization) authorize(w http.ResponseWriter) {
 }
 
 // refuse answers with an error: at the client's redirect URI, or on a page
-// where that is not known (RFC 6749 §4.1.2.1).
+// where that is not known (RFC 6749 §4.1.2.1), also because a reload has removed
+// it meanwhile. Nothing that could hold up a reload is held at this point.
 func (x *authorization) refuse(w http.ResponseWriter, err error) {
 	e := oauth.AsError(err)
+	if e.Reason != oauth.NotAuthenticated { // asking whether somebody is signed in is no fault
+		x.endpoint.Refused(x.r.Context(), e, clientIP(x.r))
+	}
+	if removed := x.reconsider(); removed != nil {
+		e = oauth.AsError(removed)
+	}
 	if x.pending == nil {
-		x.written = true
+		x.written, x.status = true, e.Status()
 		if err := writeErrorPage(w, x.r, e, x.id); err != nil {
 			e.Err = errors.Join(e.Err, err)
 		}
@@ -207,12 +243,32 @@ func (x *authorization) refuse(w http.ResponseWriter, err error) {
 	x.respond(w, x.pending.Refuse(x.identifier, e), e)
 }
 
+// reconsider asks the config that runs whether the client may still be answered
+// at its redirect URI: signing in takes a person's time, and a reload may have
+// removed either. An issuer that was removed itself says nothing of that.
+func (x *authorization) reconsider() error {
+	if x.pending == nil {
+		return nil
+	}
+	running, err := x.begin()
+	if err != nil {
+		return nil
+	}
+	defer running.end()
+	err = running.settings.clients.Reconsider(x.pending)
+	if err != nil {
+		x.pending = nil
+	}
+	return err
+}
+
 // respond sends the browser back to the client and logs e, which is nil for a
 // code.
 func (x *authorization) respond(w http.ResponseWriter, response oauth.AuthorizationResponse, e *oauth.Error) {
-	x.written = true
+	x.written, x.status = true, http.StatusSeeOther
 	location := response.Location()
 	if location == "" {
+		x.status = http.StatusOK
 		if err := writeFormPost(w, response); err != nil && e == nil {
 			e = &oauth.Error{Kind: oauth.ServerError, Reason: oauth.Undelivered, Err: err}
 		}
@@ -228,9 +284,19 @@ func (x *authorization) respond(w http.ResponseWriter, response oauth.Authorizat
 	hideLocation(w, x.r, response.RedirectURI)
 }
 
-// recover answers for a panic, also of a handler in the routes, as the token
-// endpoint does.
-func (x *authorization) recover() {
+// recovered answers for a panic, also of a handler in the routes, as the token
+// endpoint does. What the routes have written stays as it is.
+func (x *authorization) recovered(p any, watched *watchedWriter) {
+	refuse := func(err error) {
+		if watched.status != 0 {
+			x.log(oauth.AsError(err))
+			return
+		}
+		x.refuse(x.w, err)
+	}
+	if p == http.ErrAbortHandler && !x.written {
+		x.log(&oauth.Error{Kind: oauth.LoginRequired, Reason: oauth.NotAuthenticated, Err: http.ErrAbortHandler})
+	}
 	answering := &responder{issuer: x.issuer, id: x.id, written: x.written}
-	answering.recovered(recover(), func(err error) { x.refuse(x.w, err) })
+	answering.recovered(p, refuse)
 }

@@ -277,6 +277,17 @@ func TestResponseModes(t *testing.T) {
 			t.Errorf("state is %q among %d scripts", sent.Get("state"), strings.Count(page, "<script"))
 		}
 	})
+	t.Run("H11 a state that is a template stays a value in form_post", func(t *testing.T) {
+		blocks := strings.Replace(authorizeSite(basicAuth, ""), "\tlog\n", "\tlog\nroute {\ntemplates\n", 1)
+		s := newSite(t).start(strings.Replace(blocks, "\trespond", "}\n\trespond", 1))
+		for _, state := range []string{`{{.Req.UserAgent}}`, `{{env .Req.UserAgent}}`, `{{"{{"}}`, `[[.Req.UserAgent]] <% x %>`} {
+			r := s.authorization(with("response_mode", "form_post", "scope", "nothing", "state", state))
+			r.Header.Set("User-Agent", "PATH")
+			if sent := formOf(t, s.send(r).wantPage(t, 200), redirect); sent.Get("state") != state {
+				t.Errorf("state %q came back as %q", state, sent.Get("state"))
+			}
+		}
+	})
 }
 
 // formOf returns the values of the one form on a page.
@@ -308,6 +319,7 @@ func TestAuthorizationByPost(t *testing.T) {
 	})
 	t.Run("L10 an error after a POST is a 303, too", func(t *testing.T) {
 		r := s.authorizationBy(http.MethodPost, with("response_type", "token"))
+		r.SetBasicAuth("alice", alicePassword)
 		s.send(r).wantRefusal(t, s.issuer, "unsupported_response_type")
 	})
 	t.Run("a form that is no form is an error page", func(t *testing.T) {
@@ -411,9 +423,11 @@ func TestErrorsAtTheRedirectURI(t *testing.T) {
 		{"a hint that is no ID token", "invalid_request", with("id_token_hint", "x.y.z")},
 	} {
 		t.Run(row.name+" is "+row.code, func(t *testing.T) {
-			// Without a password: nobody signs in for a request that is refused.
-			r := s.authorizationBy(http.MethodGet, row.change)
-			s.send(r).wantRefusal(t, s.issuer, row.code)
+			s.send(s.authorization(row.change)).wantRefusal(t, s.issuer, row.code)
+			// RFC 9700 §4.11.2: nobody is sent on by a link alone.
+			if a := s.send(s.authorizationBy(http.MethodGet, row.change)); a.StatusCode != 401 || a.Header.Get("Location") != "" {
+				t.Errorf("without a sign-in got %d to %q", a.StatusCode, a.Header.Get("Location"))
+			}
 		})
 	}
 }

@@ -30,17 +30,16 @@ func (x *authorization) issueCode() (string, error) {
 	}
 	defer serving.end()
 	x.issuer = serving
+	if err := x.reconsider(); err != nil {
+		return "", err
+	}
 	record, err := x.settings.clients.Record(x.identifier, request, x.now(), x.settings.codeLifetime)
 	if err != nil {
-		return "", x.refusedRecord(err)
+		return "", err
 	}
-	if record.RedirectURI != x.pending.RedirectURI() {
-		// The request named none, and the client's only one is another now.
-		x.pending = nil
-		return "", &oauth.Error{Kind: oauth.TemporarilyUnavailable, Reason: oauth.ConfigReplaced, RetryAfter: time.Second,
-			Hint: "the request was under way when a reload changed the client's redirect_uris"}
-	}
-	code, err := x.store(x.r.Context(), record, maxLiveCodes)
+	// A browser that goes away does not stop it: whether what it left is stored
+	// would not be known, and so not counted.
+	code, err := x.store(context.WithoutCancel(x.r.Context()), record, true)
 	if err != nil {
 		return "", storeError(err)
 	}
@@ -48,22 +47,13 @@ func (x *authorization) issueCode() (string, error) {
 	return code, nil
 }
 
-// refusedRecord is about a request that was valid until a reload changed its
-// client. What is not registered any more must not be redirected to.
-func (x *authorization) refusedRecord(err error) error {
-	if e := oauth.AsError(err); e.Param == "client_id" || e.Param == "redirect_uri" {
-		x.pending = nil
-	}
-	return err
-}
-
 // storeError says what the client is told of a code that was not stored.
 func storeError(err error) error {
 	e := &oauth.Error{Kind: oauth.TemporarilyUnavailable, RetryAfter: time.Second, Err: err}
 	switch {
 	case errors.Is(err, errCodesCapped):
-		e.Reason, e.Security = oauth.CodesCapped, true
-		e.Hint = fmt.Sprintf("the client has %d codes that are neither redeemed nor expired: somebody asks for codes without end, or its application never redeems them", maxLiveCodes)
+		e.Reason = oauth.CodesCapped
+		e.Hint = fmt.Sprintf("a person may have %d and a client %d codes that are neither redeemed nor expired: somebody asks for codes without end, or the application never redeems them", maxPersonalCodes, maxLiveCodes)
 	case errors.Is(err, storage.ErrUnavailable):
 		e.Reason = oauth.StorageUnavailable
 	case errors.Is(err, storage.ErrRefused):

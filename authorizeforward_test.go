@@ -224,6 +224,38 @@ func TestNobodySignsInByHeaders(t *testing.T) {
 	})
 }
 
+// A service that fails keeps everybody out. Who watches the log is told.
+func TestLoginThatFails(t *testing.T) {
+	s, login := forwardSite(t)
+	for _, row := range []struct {
+		name   string
+		answer func(http.ResponseWriter, *http.Request)
+		status float64
+		event  string
+	}{
+		{"F01 a service that hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 502, "authentication_unavailable"},
+		{"F01 a service that answers 503", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, 503, "authentication_unavailable"},
+		{"F01 a service that fails with a long page", func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(500)
+			_, _ = w.Write([]byte(strings.Repeat("x", 100<<10)))
+		}, 500, "authentication_unavailable"},
+		{"a service that sends people to its login page", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://login.example/", http.StatusFound) }, 302, "not_authenticated"},
+		{"a service that says no", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, 403, "not_authenticated"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			login.answers(row.answer)
+			mark := logSize(t)
+			if a := s.send(s.authorizationBy(http.MethodGet)); float64(a.StatusCode) != row.status {
+				t.Errorf("got %d %s", a.StatusCode, a.body)
+			}
+			line := lastEvent(t, mark)
+			if line["event"] != row.event || line["status"] != row.status || (line["level"] == "error") != (row.status >= 500) {
+				t.Errorf("the log says %v", line)
+			}
+		})
+	}
+}
+
 // What a route does that lets everybody through.
 func TestRouteThatAuthenticatesNobody(t *testing.T) {
 	for name, authorize := range map[string]string{

@@ -5,12 +5,18 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/quic-go/quic-go/http3"
+
+	oidctoken "github.com/authentiq/caddy-oidc-token"
+	"github.com/authentiq/caddy-oidc-token/internal/oauth"
 )
 
 // The same site for an issuer that is https, reached over plain HTTP.
@@ -212,11 +218,14 @@ func TestRoutesInAuthorize(t *testing.T) {
 		s.start("&(loop) {" + strings.NewReplacer("AUTHORIZE", "invoke loop", "IDENTITY", "").Replace(authorizeBlock) + "\n}\nhttp://127.0.0.1:PORT {\ninvoke loop\n}")
 		s.send(s.authorization()).wantPage(t, 500)
 	})
-	t.Run("a request without a path is the site's", func(t *testing.T) {
+	t.Run("without authorize there is no endpoint, nor one without a path", func(t *testing.T) {
 		s := newSite(t).start(oneSite)
-		r := s.authorization()
-		if a := s.send(r); string(a.body) != "the site" {
-			t.Errorf("without authorize got %d %s", a.StatusCode, a.body)
+		if a := s.send(s.authorization()); string(a.body) != "the site" {
+			t.Errorf("got %d %s", a.StatusCode, a.body)
+		}
+		got := s.raw(t, "GET "+s.issuer+" HTTP/1.1\r\nHost: 127.0.0.1:"+s.port+"\r\nConnection: close\r\n\r\n")
+		if !strings.HasSuffix(got, "\r\n\r\nthe site") {
+			t.Errorf("without a path got %s", got)
 		}
 	})
 }
@@ -301,6 +310,59 @@ func TestAuthorizationOverOtherVersions(t *testing.T) {
 	}
 }
 
+// A site may allow any origin what it has itself; a code is none of that.
+func TestNoOtherOriginReadsACode(t *testing.T) {
+	for _, where := range []string{"the site", "authorize"} {
+		t.Run("REQ-200 H13 headers of "+where, func(t *testing.T) {
+			headers := "header Access-Control-Allow-Origin {header.Origin}\nheader Access-Control-Allow-Credentials true\n"
+			blocks := authorizeSite(headers+basicAuth, "")
+			if where == "the site" {
+				blocks = strings.Replace(authorizeSite(basicAuth, ""), "\tlog\n", "\tlog\n"+headers, 1)
+			}
+			s := newSite(t).start(blocks)
+			for _, change := range []change{with("response_mode", "form_post"), with("response_mode", "form_post", "prompt", "none"), without("client_id")} {
+				r := s.authorization(change)
+				r.Header.Set("Origin", "https://evil.example")
+				a := s.send(r)
+				if a.StatusCode == http.StatusOK {
+					secret("code", formOf(t, string(a.body), redirect).Get("code"))
+				}
+				for name := range a.Header {
+					if strings.HasPrefix(name, "Access-Control-") {
+						t.Errorf("%d has %s", a.StatusCode, name)
+					}
+				}
+			}
+		})
+	}
+}
+
+// Whoever is refused all the time waits, at every endpoint.
+func TestFloodOfRefusals(t *testing.T) {
+	s := newSite(t).start(authorizeSite(basicAuth, ""))
+	late := func(r *http.Request) bool {
+		r.Header.Set("X-Forwarded-For", "203.0.113.9")
+		began := time.Now()
+		if a := s.send(r); a.StatusCode < 400 {
+			t.Errorf("got %d", a.StatusCode)
+		}
+		return time.Since(began) >= oauth.RefusalDelay
+	}
+	userInfo, _ := http.NewRequest(http.MethodGet, s.issuer+"/userinfo", nil)
+	oidctoken.FillRefusals(s.issuer, netip.MustParseAddr("203.0.113.9"))
+	for name, request := range map[string]*http.Request{
+		"token":         s.tokenRequest(url.Values{}),
+		"authorization": s.authorization(without("client_id")),
+		"UserInfo":      userInfo,
+	} {
+		t.Run("C11 a refusal of the "+name+" endpoint is late", func(t *testing.T) {
+			if !late(request) {
+				t.Error("it is answered at once")
+			}
+		})
+	}
+}
+
 func TestLogOfAuthorizationRequests(t *testing.T) {
 	s := newSite(t).start(authorizeSite(basicAuth, ""))
 	state, nonce := secret("state", "a-state-that-is-nobodys-business"), secret("nonce", "a-nonce-that-is-nobodys-business")
@@ -311,6 +373,8 @@ func TestLogOfAuthorizationRequests(t *testing.T) {
 		{"code_issued", "success", "info", "web", s.authorizationBy(http.MethodPost, with("state", state, "nonce", nonce))},
 		{"not_authenticated", "login_required", "info", "web", s.authorizationBy(http.MethodGet)},
 		{"parameter_malformed", "invalid_request", "info", "unknown", s.authorization(with("client_id", "somebody-else"))},
+		{"parameter_malformed", "invalid_request", "info", "web", s.authorization(with("redirect_uri", "https://app.example/elsewhere"))},
+		{"parameter_missing", "invalid_request", "info", "web", s.authorization(without("redirect_uri"))},
 		{"scope_not_allowed", "invalid_scope", "info", "web", s.authorization(with("scope", "x"))},
 	} {
 		t.Run("REQ-240 one line says "+row.event, func(t *testing.T) {
@@ -339,6 +403,9 @@ func TestLogOfAuthorizationRequests(t *testing.T) {
 				if line[name] != want {
 					t.Errorf("%s is %v, want %s", name, line[name], want)
 				}
+			}
+			if line["status"] != float64(a.StatusCode) {
+				t.Errorf("status is %v, want %d", line["status"], a.StatusCode)
 			}
 			if strings.Contains(fmt.Sprint(line), "somebody-else") {
 				t.Error("it shows what a stranger sent")

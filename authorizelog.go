@@ -32,7 +32,7 @@ func authorizationSeverity(e *oauth.Error) (zapcore.Level, string) {
 		return zapcore.ErrorLevel, "authorization request failed"
 	case e.Reason == oauth.NotAuthenticated:
 		return zapcore.InfoLevel, "authorization request waits for a sign-in"
-	case e.Security:
+	case e.Security || e.Operating:
 		return zapcore.WarnLevel, "authorization request refused"
 	default:
 		return zapcore.InfoLevel, "authorization request refused"
@@ -48,7 +48,8 @@ func (x *authorization) fields(e *oauth.Error, took time.Duration) []zap.Field {
 		zap.String("request_id", x.id),
 		zap.String("client_ip", clientIP(x.r).String()),
 		zap.Duration("duration", took),
-		zap.String("client_id", x.clientLabel()))
+		zap.Int("status", x.status),
+		zap.String("client_id", x.clientLabel(e)))
 	if e != nil {
 		fields[0] = zap.String("event", string(e.Reason))
 	}
@@ -64,9 +65,14 @@ func (x *authorization) fields(e *oauth.Error, took time.Duration) []zap.Field {
 	return append(fields, causes(e)...)
 }
 
-func (x *authorization) clientLabel() string {
-	if x.pending == nil {
-		return clientLabel("")
+// clientLabel is the registered client whose request it is, also where the
+// client is not answered.
+func (x *authorization) clientLabel(e *oauth.Error) string {
+	switch {
+	case x.pending != nil:
+		return x.pending.Client().ID
+	case e != nil:
+		return clientLabel(e.ClientID)
 	}
-	return x.pending.Client().ID
+	return clientLabel("")
 }

@@ -2,6 +2,7 @@ package oidctoken_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,6 +11,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	oidctoken "github.com/authentiq/caddy-oidc-token"
 )
 
 // How old a sign-in may be, and whose: OpenID Connect Core §3.1.2.1.
@@ -79,16 +82,30 @@ func TestIDTokenHint(t *testing.T) {
 
 // unrulyHandler is a handler that goes on as often as it says, or panics.
 type unrulyHandler struct {
-	Goes   int  `json:"goes"`
-	Panics bool `json:"panics"`
+	Goes   int    `json:"goes"`
+	Waits  bool   `json:"waits"` // longer than a body may take, where login_hint says wait
+	Writes bool   `json:"writes"`
+	Panics string `json:"panics"` // "panic" or "abort"
 }
 
 func init() {
 	caddy.RegisterModule(unrulyHandler{})
 	httpcaddyfile.RegisterHandlerDirective("test_unruly", func(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 		h.Next()
-		args := h.RemainingArgs()
-		return &unrulyHandler{Goes: len(args), Panics: len(args) > 0 && args[len(args)-1] == "panic"}, nil
+		u := new(unrulyHandler)
+		for _, does := range h.RemainingArgs() {
+			switch does {
+			case "go":
+				u.Goes++
+			case "wait":
+				u.Waits = true
+			case "write":
+				u.Writes = true
+			default:
+				u.Panics = does
+			}
+		}
+		return u, nil
 	})
 }
 
@@ -97,8 +114,21 @@ func (unrulyHandler) CaddyModule() caddy.ModuleInfo {
 }
 
 func (u *unrulyHandler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if u.Panics {
+	if u.Waits && r.URL.Query().Get("login_hint") == "wait" {
+		select {
+		case <-time.After(oidctoken.BodyTimeout + time.Second):
+		case <-r.Context().Done():
+			return caddyhttp.Error(499, r.Context().Err())
+		}
+	}
+	if u.Writes {
+		_, _ = io.WriteString(w, "<h1>the login page</h1>")
+	}
+	switch u.Panics {
+	case "panic":
 		panic("what is here may be a secret")
+	case "abort":
+		panic(http.ErrAbortHandler)
 	}
 	for range u.Goes {
 		if err := next.ServeHTTP(w, r); err != nil {
@@ -134,4 +164,22 @@ func TestUnrulyRoutes(t *testing.T) {
 			}
 		})
 	}
+	t.Run("what a handler wrote before it panicked is all there is", func(t *testing.T) {
+		s := newSite(t).start(authorizeSite("route {\n"+basicAuth+"\ntest_unruly write panic\n}", ""))
+		mark := logSize(t)
+		if a := s.send(s.authorization(with("response_mode", "form_post"))); string(a.body) != "<h1>the login page</h1>" {
+			t.Errorf("got %d %s", a.StatusCode, a.body)
+		}
+		if line := lastEvent(t, mark); line["event"] != "panic" {
+			t.Errorf("the log says %v", line)
+		}
+	})
+	t.Run("REQ-240 a handler that hangs up has its line in the log", func(t *testing.T) {
+		s := newSite(t).start(authorizeSite("route {\n"+basicAuth+"\ntest_unruly abort\n}", ""))
+		mark := logSize(t)
+		if a, err := s.try(s.authorization()); err == nil {
+			t.Errorf("got %d %s", a.StatusCode, a.body)
+		}
+		eventually(t, "there is no line", func() bool { return lastEvent(t, mark)["event"] == "not_authenticated" })
+	})
 }

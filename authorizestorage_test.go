@@ -17,12 +17,12 @@ import (
 )
 
 // signInOn is a site where people sign in, on a storage that the test holds.
-func signInOn(t testing.TB, module string) (*site, *storagetest.Memory) {
+func signInOn(t testing.TB, module, authorize string) (*site, *storagetest.Memory) {
 	t.Helper()
 	memory := storagetest.NewMemory()
 	memories[t.Name()] = memory
 	s := newSite(t)
-	if err := s.loadOn(authorizeSite(basicAuth, ""), module); err != nil {
+	if err := s.loadOn(authorizeSite(authorize, ""), module); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { caddy.Stop() })
@@ -43,7 +43,7 @@ func writes(memory *storagetest.Memory) (calls []storagetest.Call) {
 }
 
 func TestWhatASignInCosts(t *testing.T) {
-	s, memory := signInOn(t, "test_memory")
+	s, memory := signInOn(t, "test_memory", strings.Replace(basicAuth, "alice "+aliceHash, "alice "+aliceHash+"\nbob "+aliceHash, 1))
 	t.Run("a sign-in is one write, and the storage is asked nothing else", func(t *testing.T) {
 		memory.Reset()
 		s.send(s.authorization()).wantCode(t, s.issuer)
@@ -52,30 +52,49 @@ func TestWhatASignInCosts(t *testing.T) {
 			t.Errorf("it makes the calls %v", calls)
 		}
 	})
-	for name, r := range map[string]*http.Request{
-		"nobody who has not signed in":   s.authorizationBy(http.MethodGet),
-		"nobody, silently":               s.authorizationBy(http.MethodGet, with("prompt", "none")),
-		"nobody by a request that fails": s.authorization(with("scope", "nothing")),
-		"nobody for an unknown client":   s.authorization(with("client_id", "nobody")),
-		"nobody by a PUT": func() *http.Request {
+	a := s.send(s.redemption(s.send(s.authorization()).wantCode(t, s.issuer)))
+	a.wantTokens(t)
+	hint, _ := a.json["id_token"].(string)
+	for _, row := range []struct {
+		name   string
+		r      *http.Request
+		status int
+		code   string // at the redirect URI
+	}{
+		{"nobody who has not signed in", s.authorizationBy(http.MethodGet), 401, ""},
+		{"nobody, silently", s.authorizationBy(http.MethodGet, with("prompt", "none")), 303, "login_required"},
+		{"nobody by a request that fails", s.authorization(with("scope", "nothing")), 303, "invalid_scope"},
+		{"nobody for an unknown client", s.authorization(with("client_id", "nobody")), 400, ""},
+		{"nobody by a PUT", func() *http.Request {
 			r := s.authorization()
 			r.Method = http.MethodPut
 			return r
-		}(),
-		"nobody who is another than the hint says": s.authorization(with("id_token_hint", strings.Repeat("x", 5000))),
+		}(), 405, ""},
+		{"nobody who is another than the hint says", func() *http.Request {
+			r := s.authorizationBy(http.MethodPost, with("id_token_hint", hint)) // a URI is in the access log
+			r.SetBasicAuth("bob", alicePassword)
+			return r
+		}(), 303, "login_required"},
+		{"nobody with a hint that is none", s.authorization(with("id_token_hint", strings.Repeat("x", 5000))), 303, "invalid_request"},
 	} {
-		t.Run(name+" makes it write, or ask", func(t *testing.T) {
+		t.Run(row.name+" makes it write, or ask", func(t *testing.T) {
 			memory.Reset()
-			s.send(r)
+			a := s.send(row.r)
 			if calls := memory.Calls(); len(calls) != 0 {
 				t.Errorf("it makes the calls %v", calls)
+			}
+			if a.StatusCode != row.status {
+				t.Errorf("got %d %s", a.StatusCode, a.body)
+			}
+			if row.code != "" {
+				a.wantRefusal(t, s.issuer, row.code)
 			}
 		})
 	}
 }
 
 func TestStorageFailsDuringASignIn(t *testing.T) {
-	s, memory := signInOn(t, "test_memory")
+	s, memory := signInOn(t, "test_memory", basicAuth)
 	memory.Before(onCodes(func(context.Context, storagetest.Call) error { return errors.New("the disk is gone") }))
 	mark := logSize(t)
 	live := oidctoken.LiveCodes(s.issuer, "web")
@@ -110,7 +129,7 @@ func TestHintWithoutKeys(t *testing.T) {
 }
 
 func TestTooManyLiveCodes(t *testing.T) {
-	s, memory := signInOn(t, "test_memory")
+	s, memory := signInOn(t, "test_memory", basicAuth)
 	defer oidctoken.FillLiveCodes(s.issuer, "web", 2)()
 	code := s.send(s.authorization()).wantCode(t, s.issuer)
 	minted := s.mint(oidctoken.MintRequest{ClientID: "web"}) // every door counts
@@ -129,7 +148,30 @@ func TestTooManyLiveCodes(t *testing.T) {
 	t.Run("the other doors are open", func(t *testing.T) {
 		s.mint(oidctoken.MintRequest{ClientID: "web"})
 	})
-	t.Run("a reload does not open it", func(t *testing.T) {
+	t.Run("F50 a browser that goes away leaves what is counted", func(t *testing.T) {
+		reached, release := stopAt(memory, storagetest.OpStore)
+		live := oidctoken.LiveCodes(s.issuer, "web2")
+		ctx, leave := context.WithCancel(t.Context())
+		gone := make(chan error, 1)
+		go func() {
+			_, err := s.try(s.authorization(with("client_id", "web2")).WithContext(ctx))
+			gone <- err
+		}()
+		<-reached
+		leave()
+		<-gone
+		release()
+		eventually(t, "the code is not counted", func() bool { return lastEvent(t, mark)["event"] == "code_issued" })
+		if n := oidctoken.LiveCodes(s.issuer, "web2"); n != live+1 {
+			t.Errorf("%d codes are counted, want %d", n, live+1)
+		}
+	})
+	t.Run("F50 one person has not all of them", func(t *testing.T) {
+		defer oidctoken.FillPersonalCodes(s.issuer, "post", "alice", 1)()
+		s.send(s.authorization(with("client_id", "post"))).wantCode(t, s.issuer)
+		s.send(s.authorization(with("client_id", "post"))).wantRefusal(t, s.issuer, "temporarily_unavailable")
+	})
+	t.Run("F50 a reload does not open it", func(t *testing.T) {
 		if err := s.loadOn(authorizeSite(basicAuth, "")+"\n# again", "test_memory"); err != nil {
 			t.Fatal(err)
 		}
@@ -150,7 +192,7 @@ func TestTooManyLiveCodes(t *testing.T) {
 func TestReloadDuringASignIn(t *testing.T) {
 	signIn := func(s *site, changes ...change) <-chan *answer { return s.inFlight(s.authorization(changes...)) }
 	t.Run("F36 F38 it waits for a code that is being stored, which is good", func(t *testing.T) {
-		s, memory := signInOn(t, "test_closing")
+		s, memory := signInOn(t, "test_closing", basicAuth)
 		reached, release := stopAt(memory, storagetest.OpStore)
 		answers := signIn(s)
 		<-reached
@@ -172,20 +214,22 @@ func TestReloadDuringASignIn(t *testing.T) {
 		block   string // loaded while the person signs in
 		changes []change
 		check   func(*testing.T, *site, *answer)
+		nobody  bool // signs in
 	}{
 		{"F36 F38 the code is the next config's", authorizeSite(basicAuth, "") + "\n# again", nil, func(t *testing.T, s *site, a *answer) {
 			s.send(s.redemption(a.wantCode(t, s.issuer))).wantTokens(t)
-		}},
+		}, false},
 		{"F37 L13 a client that was removed is not redirected to", strings.Replace(authorizeSite(basicAuth, ""), "CLIENTS", `
 			client other {
 				client_secret `+webSecret+`
 				redirect_uris https://app.example/callback
-			}`, 1), nil, func(t *testing.T, _ *site, a *answer) { a.wantPage(t, 400) }},
-		{"F37 L13 a redirect_uri that was removed is not redirected to", elsewhere, nil, func(t *testing.T, _ *site, a *answer) { a.wantPage(t, 400) }},
-		{"F37 L13 nor one that the request left out", elsewhere, []change{without("redirect_uri"), with("client_id", "web2", "scope", "profile")}, func(t *testing.T, _ *site, a *answer) { a.wantPage(t, 503) }},
+			}`, 1), nil, func(t *testing.T, _ *site, a *answer) { a.wantPage(t, 400) }, false},
+		{"F37 L13 a redirect_uri that was removed is not redirected to", elsewhere, nil, func(t *testing.T, _ *site, a *answer) { a.wantPage(t, 400) }, false},
+		{"F37 L13 nor one that the request left out", elsewhere, []change{without("redirect_uri"), with("client_id", "web2", "scope", "profile")}, func(t *testing.T, _ *site, a *answer) { a.wantPage(t, 400) }, false},
 		{"F37 an issuer that was removed is temporarily unavailable", otherSite, nil, func(t *testing.T, s *site, a *answer) {
 			a.wantRefusal(t, s.issuer, "temporarily_unavailable")
-		}},
+		}, false},
+		{"F37 L13 one that was removed is not told either that nobody signed in", elsewhere, nil, func(t *testing.T, _ *site, a *answer) { a.wantPage(t, 400) }, true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s, login := forwardSite(t)
@@ -193,7 +237,9 @@ func TestReloadDuringASignIn(t *testing.T) {
 			login.answers(func(w http.ResponseWriter, _ *http.Request) {
 				close(asked)
 				<-free
-				w.Header().Set("Remote-User", "alice")
+				if !row.nobody {
+					w.Header().Set("Remote-User", "alice")
+				}
 			})
 			answers := s.inFlight(s.authorizationBy(http.MethodGet, row.changes...))
 			select {

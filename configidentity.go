@@ -132,14 +132,20 @@ func (d *identity) readsFrom(option, value string) error {
 var credentialHeaders = []string{"Authorization", "Proxy-Authorization", "Cookie", "Host"}
 
 // fromClient reports whether a placeholder is a part of the request that no
-// authentication ever sets.
+// authentication ever sets, or who somebody only says to be.
 func fromClient(name string) bool {
-	for _, prefix := range []string{"http.request.uri", "http.request.orig_uri", "http.request.cookie.", "http.request.body", "http.request.method", "http.request.orig_method"} {
+	for _, prefix := range chosenByClient {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}
 	}
 	return false
+}
+
+var chosenByClient = []string{
+	"http.request.uri", "http.request.orig_uri", "http.request.cookie.", "http.request.body", "http.request.method", "http.request.orig_method",
+	"http.request.host", "http.request.port", "http.request.proto", "http.request.scheme", "http.request.uuid", "http.request.remote.port",
+	"http.request.tls.server_name", "http.auth.candidate.",
 }
 
 // placeholders returns the names of the placeholders in a value.

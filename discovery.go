@@ -53,20 +53,18 @@ type metadata struct {
 func newDocuments(s *settings, algs []token.Algorithm) (documents, error) {
 	path := s.path()
 	m := metadata{
-		Issuer:                           s.issuer,
-		AuthorizationEndpoint:            s.authorizationEndpoint,
-		TokenEndpoint:                    s.url(s.tokenPath),
-		UserInfoEndpoint:                 s.url(s.userinfoPath),
-		JWKSURI:                          s.url(s.jwksPath),
-		ScopesSupported:                  s.scopes(),
-		ResponseTypesSupported:           []string{"code"},
-		GrantTypesSupported:              []string{oauth.GrantAuthorizationCode},
-		SubjectTypesSupported:            []string{"public"},
-		IDTokenSigningAlgValuesSupported: algs,
-		TokenEndpointAuthMethodsSupported: []string{
-			string(oauth.ClientSecretBasic), string(oauth.ClientSecretPost), string(oauth.None),
-		},
-		CodeChallengeMethodsSupported: []string{"S256"},
+		Issuer:                            s.issuer,
+		AuthorizationEndpoint:             s.authorizationEndpoint,
+		TokenEndpoint:                     s.url(s.tokenPath),
+		UserInfoEndpoint:                  s.url(s.userinfoPath),
+		JWKSURI:                           s.url(s.jwksPath),
+		ScopesSupported:                   s.scopes(),
+		ResponseTypesSupported:            []string{"code"},
+		GrantTypesSupported:               []string{oauth.GrantAuthorizationCode},
+		SubjectTypesSupported:             []string{"public"},
+		IDTokenSigningAlgValuesSupported:  algs,
+		TokenEndpointAuthMethodsSupported: s.authMethods(),
+		CodeChallengeMethodsSupported:     []string{"S256"},
 	}
 	if s.authorizationPath != "" {
 		m.describeAuthorization(s)
@@ -113,4 +111,17 @@ func (s *settings) scopes() []string {
 	}
 	slices.Sort(scopes)
 	return slices.Compact(scopes)
+}
+
+// authMethods is every method some client is registered for, in a fixed order.
+// What no client may use is not advertised: a client that is not told its
+// method takes one from the list, and would be refused.
+func (s *settings) authMethods() []string {
+	var methods []string
+	for _, method := range []oauth.AuthMethod{oauth.ClientSecretBasic, oauth.ClientSecretPost, oauth.None} {
+		if slices.ContainsFunc(s.clients.All(), func(c *oauth.Client) bool { return c.AuthMethod == method }) {
+			methods = append(methods, string(method))
+		}
+	}
+	return methods
 }

@@ -90,7 +90,10 @@ func TestDiscoveryIsTrue(t *testing.T) {
 		func(t *testing.T, value string) {
 			a := s.send(s.authorization(with("response_mode", value)))
 			if value == "form_post" {
-				a.wantPage(t, http.StatusOK)
+				sent := formOf(t, a.wantPage(t, http.StatusOK), redirect)
+				if secret("code", sent.Get("code")); !sent.Has("code") {
+					t.Errorf("the form has %v", namesOf(sent))
+				}
 				return
 			}
 			a.wantCode(t, s.issuer)
@@ -164,6 +167,29 @@ func (s *site) walkTokenEndpoint(t *testing.T, d discovered, walk func(string, [
 				t.Errorf("REQ-185 got %d %s", a.StatusCode, a.body)
 			}
 		})
+}
+
+// What is not advertised because no client is registered for it is refused.
+func TestAuthMethodsThatNoClientMayUse(t *testing.T) {
+	s := newSite(t).start(strings.Replace(authorizeSite(basicAuth, ""), "CLIENTS", `
+		client web {
+			client_secret `+webSecret+`
+			redirect_uris https://app.example/callback
+		}`, 1))
+	if methods := s.discover(t, "/.well-known/openid-configuration").AuthMethods; !slices.Equal(methods, []string{"client_secret_basic"}) {
+		t.Errorf("REQ-185 advertised are %v", methods)
+	}
+	for method, credentials := range map[string]url.Values{
+		"client_secret_post": {"client_id": {"web"}, "client_secret": {secret("client secret", webSecret)}},
+		"none":               {"client_id": {"web"}},
+	} {
+		t.Run("REQ-185 "+method, func(t *testing.T) {
+			code := s.send(s.authorization()).wantCode(t, s.issuer)
+			form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}}
+			maps.Copy(form, credentials)
+			s.send(s.tokenRequest(form)).wantError(t, 401, "invalid_client")
+		})
+	}
 }
 
 func TestClaimsThatNoClientMayHave(t *testing.T) {

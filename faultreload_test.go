@@ -39,6 +39,7 @@ func (s *site) inFlight(r *http.Request) <-chan *answer {
 		a, err := s.try(r)
 		if err != nil {
 			s.t.Error(err)
+			a = &answer{Response: new(http.Response)}
 		}
 		answers <- a
 	}()

@@ -26,6 +26,7 @@ const bodyTimeout = 10 * time.Second
 // The path is compared exactly: what merely resembles it is another resource.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	i := h.issuer
+	i.warnOfHost(r)
 	switch r.URL.Path {
 	case i.settings.tokenPath:
 		i.serveToken(w, r)
@@ -218,21 +219,27 @@ func (x *responder) writeError(e *oauth.Error) error {
 		h.Del("Access-Control-Allow-Origin")
 		h.Del("Access-Control-Expose-Headers")
 	}
-	switch e.Kind {
-	case oauth.InvalidClient:
+	if e.Kind == oauth.InvalidClient {
 		h.Set("WWW-Authenticate", `Basic realm="oidc_token", charset="UTF-8"`)
-	case oauth.UnsupportedCoding:
-		h.Set("Accept-Encoding", "identity") // RFC 9110 §15.5.16
-	case oauth.ContentTooLarge, oauth.RequestTimeout:
-		if x.r.ProtoMajor == 1 {
-			h.Set("Connection", "close") // the rest of the body is not read
-		}
 	}
+	setErrorHeaders(h, x.r, e)
+	body, _ := json.Marshal(errorBody{e.Code(), e.Description()}) // two strings
+	return x.write(e.Status(), body)
+}
+
+// setErrorHeaders sets what a status asks for, in JSON and on a page.
+func setErrorHeaders(h http.Header, r *http.Request, e *oauth.Error) {
 	if e.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
 	}
-	body, _ := json.Marshal(errorBody{e.Code(), e.Description()}) // two strings
-	return x.write(e.Status(), body)
+	switch e.Kind {
+	case oauth.UnsupportedCoding:
+		h.Set("Accept-Encoding", "identity") // RFC 9110 §15.5.16
+	case oauth.ContentTooLarge, oauth.RequestTimeout:
+		if r.ProtoMajor == 1 {
+			h.Set("Connection", "close") // the rest of the body is not read
+		}
+	}
 }
 
 // write sends status and a JSON body whole: HTTP/1.0 clients need its length.

@@ -47,8 +47,9 @@ func wayOut(w http.ResponseWriter) (sent, logged bool) {
 
 // passingWriters keep nothing back: the servers' own, which copy the headers
 // when they are written or send them when they are flushed, those that Caddy's
-// server puts around them for its timeouts, and that of its header directive.
+// server puts around them for its timeouts, that of its header directive, and our
+// own.
 var passingWriters = []string{
 	"*http.response", "*http.http2responseWriter", "*http2.responseWriter", "*http3.responseWriter",
-	"*caddyhttp.IdleTimeoutWriter", "*caddyhttp.readDeadlineWriter", "*headers.responseWriterWrapper",
+	"*caddyhttp.IdleTimeoutWriter", "*caddyhttp.readDeadlineWriter", "*headers.responseWriterWrapper", "*oidctoken.watchedWriter",
 }

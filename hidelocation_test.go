@@ -59,13 +59,14 @@ func TestHideLocation(t *testing.T) {
 					finish()
 				}
 			}))
-			defer server.Close()
+			t.Cleanup(server.Close)
 			client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 			a, err := client.Get(server.URL)
 			if err != nil {
 				t.Fatal(err)
 			}
 			a.Body.Close()
+			server.Close() // waits for the handler, which goes on after the flush
 			if a.StatusCode != 303 || a.Header.Get("Location") != location {
 				t.Errorf("the browser got %d to %q", a.StatusCode, a.Header.Get("Location"))
 			}

@@ -305,7 +305,7 @@ func (s *site) raw(t *testing.T, chunks ...string) string {
 }
 
 func TestRawConnections(t *testing.T) {
-	s := newSite(t).start(oneSite)
+	s := newSite(t).start(authorizeSite("route {\n"+basicAuth+"\ntest_unruly wait go\n}", ""))
 	basic := "Authorization: " + s.redemption("").Header.Get("Authorization") + "\r\n"
 	formType := "Content-Type: application/x-www-form-urlencoded\r\n"
 	form := func(code string) string {
@@ -405,6 +405,24 @@ func TestRawConnections(t *testing.T) {
 			t.Errorf("the connection was open for %v", took)
 		}
 	})
+	for _, path := range []string{"/authorize", "/userinfo"} {
+		t.Run("H06 nor is a slow one to "+path, func(t *testing.T) {
+			t.Parallel()
+			start := time.Now()
+			got := s.raw(t, "POST "+path+" HTTP/1.1\r\nHost: 127.0.0.1:"+s.port+"\r\nContent-Length: 100\r\n"+formType+"\r\nx=")
+			if took := time.Since(start); took > 15*time.Second || !strings.HasPrefix(got, "HTTP/1.1 408 ") || !strings.Contains(got, "Connection: close") {
+				t.Errorf("after %v got %.300s", took, got)
+			}
+		})
+	}
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		t.Run("a person may take longer to sign in than a body to arrive, by "+method, func(t *testing.T) {
+			t.Parallel()
+			r := s.authorizationBy(method, with("login_hint", "wait"))
+			r.SetBasicAuth("alice", alicePassword)
+			s.send(r).wantCode(t, s.issuer)
+		})
+	}
 	t.Run("REQ-005 HEAD is not an alias of POST", func(t *testing.T) {
 		got := s.raw(t, "HEAD /token HTTP/1.1\r\nHost: 127.0.0.1:"+s.port+"\r\nConnection: close\r\n\r\n")
 		head, rest, _ := strings.Cut(got, "\r\n\r\n")

@@ -112,7 +112,7 @@ func (d *identity) person(r *http.Request, now time.Time) (p oauth.Person, leftO
 		}
 		return resolved
 	}
-	p.Subject = value(d.subject)
+	p.Subject, p.Source = value(d.subject), d.subject
 	p.AuthTime = now
 	if d.authTime != "" {
 		p.AuthTime = parseTime(value(d.authTime))

@@ -63,6 +63,6 @@ func (c servedCodes) Redeem(ctx context.Context, code *storage.Code) error {
 	if err := c.Codes.Redeem(ctx, code); err != nil {
 		return err
 	}
-	codeCounts.remove(codeOwner{code.Record.Issuer, code.Record.ClientID}, code.Record.ExpiresAt)
+	codeCounts.release(&code.Record)
 	return nil
 }

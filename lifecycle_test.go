@@ -249,7 +249,7 @@ func logLines(t *testing.T, mark int64) []map[string]any {
 	var lines []map[string]any
 	for d := json.NewDecoder(f); ; {
 		var line map[string]any
-		if err := d.Decode(&line); errors.Is(err, io.EOF) {
+		if err := d.Decode(&line); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) { // the last is being written
 			return lines
 		} else if err != nil {
 			t.Fatal(err)

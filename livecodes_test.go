@@ -1,14 +1,17 @@
 package oidctoken
 
 import (
+	"errors"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/authentiq/caddy-oidc-token/storage"
 )
 
 func TestLiveCodes(t *testing.T) {
 	start := time.Unix(1_800_000_000, 0)
-	web, other := codeOwner{"https://id.example", "web"}, codeOwner{"https://id.example", "other"}
+	web, other := codeOwner{issuer: "https://id.example", client: "web"}, codeOwner{issuer: "https://id.example", client: "other"}
 	// filled has 3 of 3 codes of web, which expire after 10, 20 and 30 seconds.
 	filled := func(t *testing.T) *liveCodes {
 		t.Helper()
@@ -24,7 +27,7 @@ func TestLiveCodes(t *testing.T) {
 		now := start.Add(after)
 		return l.add(owner, now, now.Add(time.Minute), 3)
 	}
-	t.Run("one more than the limit is refused, and counts for nothing", func(t *testing.T) {
+	t.Run("F50 one more than the limit is refused, and counts for nothing", func(t *testing.T) {
 		l := filled(t)
 		if add(l, web, 0) || add(l, web, 9*time.Second) || l.counts[web].total != 3 {
 			t.Errorf("there are %d", l.counts[web].total)
@@ -63,6 +66,47 @@ func TestLiveCodes(t *testing.T) {
 		}
 		if len(l.counts) != 0 {
 			t.Errorf("there are %v", l.counts)
+		}
+	})
+	t.Run("one whose codes have expired takes none either", func(t *testing.T) {
+		l := filled(t)
+		add(l, other, 30*time.Second)
+		if len(l.counts) != 1 {
+			t.Errorf("there are %v", l.counts)
+		}
+	})
+	t.Run("of one person there are as many as one may have, whoever redeems them", func(t *testing.T) {
+		l := &liveCodes{counts: make(map[codeOwner]*codeCount)}
+		record := func(subject string) *storage.Record {
+			return &storage.Record{Issuer: web.issuer, ClientID: web.client, Subject: subject, ExpiresAt: start.Add(time.Minute)}
+		}
+		for range maxPersonalCodes {
+			if err := l.admit(record("alice"), start, true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := l.admit(record("alice"), start, true); !errors.Is(err, errCodesCapped) {
+			t.Errorf("one more: %v", err)
+		}
+		if err := l.admit(record("bob"), start, true); err != nil {
+			t.Errorf("another person: %v", err)
+		}
+		if err := l.admit(record("alice"), start, false); err != nil {
+			t.Errorf("a door that is not capped: %v", err)
+		}
+		l.release(record("alice"))
+		if err := l.admit(record("alice"), start, true); err != nil || l.counts[web].total != maxPersonalCodes+2 {
+			t.Errorf("once one is redeemed: %v, %d", err, l.counts[web].total)
+		}
+	})
+	t.Run("a client that has as many as it may have takes none of a person's", func(t *testing.T) {
+		l := &liveCodes{counts: make(map[codeOwner]*codeCount)}
+		for range maxLiveCodes {
+			l.add(web, start, start.Add(time.Minute), 0)
+		}
+		record := &storage.Record{Issuer: web.issuer, ClientID: web.client, Subject: "alice", ExpiresAt: start.Add(time.Minute)}
+		if err := l.admit(record, start, true); !errors.Is(err, errCodesCapped) || len(l.counts) != 1 {
+			t.Errorf("%v, owners %d", err, len(l.counts))
 		}
 	})
 	t.Run("of many at once as many as the limit are let through", func(t *testing.T) {

@@ -1,6 +1,10 @@
 package oidctoken
 
 import (
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -11,8 +15,9 @@ import (
 )
 
 // log writes the request's one line and counts it. Level info for success and
-// a client's mistake, warn for a security event, error for a fault. Nothing
-// secret reaches it: the attempt has ids and hashes only.
+// a client's mistake, warn for a security event and for what the operator has to
+// mend, error for a fault. Nothing secret reaches it: the attempt has ids and
+// hashes only.
 func (x *responder) log(e *oauth.Error) {
 	took := x.now().Sub(x.start)
 	metrics.observeRequest(x.attempt, e, took)
@@ -35,7 +40,7 @@ func severity(e *oauth.Error, success, request string) (zapcore.Level, string) {
 		return zapcore.InfoLevel, success
 	case e.Status() >= 500:
 		return zapcore.ErrorLevel, request + " failed"
-	case e.Security:
+	case e.Security || e.Operating:
 		return zapcore.WarnLevel, request + " refused"
 	default:
 		return zapcore.InfoLevel, request + " refused"
@@ -90,6 +95,46 @@ func clientLabel(id string) string {
 		return "unknown"
 	}
 	return id
+}
+
+// hostWarnings are the issuers whose warnOfHost has said so, for the life of the
+// process: whoever chooses the Host of a request must not fill the log.
+var hostWarnings sync.Map
+
+// warnOfHost says, once, that requests for the issuer come by another host than
+// its URL names. They are answered: what clients are told to use does not go by
+// it. But a site at another URL does not serve what discovery names.
+func (i *issuer) warnOfHost(r *http.Request) {
+	if i.onHost(r.Host) || !i.answers(r.URL.Path) {
+		return
+	}
+	if _, said := hostWarnings.LoadOrStore(i.identifier, true); said {
+		return
+	}
+	i.logger.Warn("a request has another Host than the issuer", zap.String("event", "host_mismatch"),
+		zap.String("issuer", i.identifier), zap.String("request_id", requestID(r)), zap.String("host", r.Host),
+		zap.String("hint", "clients find the endpoints at the issuer's URL alone: serve oidc_token on that site, or correct issuer; "+
+			"a balancer that rewrites Host may be why, and does no harm. This is said once"))
+}
+
+// onHost reports whether a Host field names the issuer's host. HTTP/1.0 has
+// none.
+func (i *issuer) onHost(host string) bool {
+	own := i.settings.issuerURL
+	if host == "" || host == own.Host { // nearly always
+		return true
+	}
+	port := map[string]string{"https": ":443", "http": ":80"}[own.Scheme]
+	plain := func(host string) string { return strings.TrimSuffix(strings.ToLower(host), port) }
+	return plain(host) == plain(own.Host)
+}
+
+// answers reports whether a path is one of the issuer's.
+func (i *issuer) answers(path string) bool {
+	s := i.settings
+	return path != "" && slices.Contains([]string{
+		s.tokenPath, s.userinfoPath, s.jwksPath, s.authorizationPath, i.documents.openIDPath, i.documents.oauthPath,
+	}, path)
 }
 
 // outcome is "success" or the public error code.

@@ -57,18 +57,84 @@ func newCollectors() *collectors {
 			Name: name("swept_records_total"), Help: "Expired authorization code records removed from storage.",
 		}),
 	}
-	// A counter that appears with its first event has no increase to alert on.
+	m.expose()
+	return m
+}
+
+// expose has what is worth an alert counted from 0: a counter that appears with
+// its first event has no increase to alert on.
+func (m *collectors) expose() {
 	for _, result := range []string{"won", "lost", "replayed"} {
 		m.redemptions.WithLabelValues(result)
 	}
+	for _, operation := range storageOperations {
+		m.storageErrors.WithLabelValues(operation)
+	}
 	m.userInfo.WithLabelValues("success", "")
-	m.requests.WithLabelValues(oauth.GrantAuthorizationCode, "invalid_grant", string(oauth.RecordCorrupt))
-	m.requests.WithLabelValues(oauth.GrantAuthorizationCode, "invalid_grant", string(oauth.CodeReplayed))
-	m.authorizations.WithLabelValues("temporarily_unavailable", string(oauth.CodesCapped))
 	m.authorizations.WithLabelValues("success", "")
 	m.signIn.WithLabelValues("success")
-	return m
+	for _, f := range tokenFaults {
+		m.requests.WithLabelValues(oauth.GrantAuthorizationCode, f.outcome(), string(f.reason))
+	}
+	// Where a request ends in a panic its grant type is not known.
+	m.requests.WithLabelValues("", fault{oauth.ServerError, oauth.Panic}.outcome(), string(oauth.Panic))
+	for _, f := range authorizationFaults {
+		m.authorizations.WithLabelValues(f.outcome(), string(f.reason))
+	}
+	for _, f := range userInfoFaults {
+		m.userInfo.WithLabelValues(f.outcome(), string(f.reason))
+	}
 }
+
+// storageOperations are those of a storage.Event that has an Err.
+var storageOperations = []string{"load", "store", "claim", "delete", "list", "probe"}
+
+// fault is an answer that an operator wants to hear of.
+type fault struct {
+	kind   oauth.Kind
+	reason oauth.Reason
+}
+
+func (f fault) outcome() string { return outcome(&oauth.Error{Kind: f.kind}) }
+
+// The faults at each endpoint: ours, the operator's, and attacks. At the token
+// endpoint the grant type has been read by then.
+var (
+	tokenFaults = []fault{
+		{oauth.ServerError, oauth.Internal},
+		{oauth.ServerError, oauth.ClaimUnknown},
+		{oauth.ServerError, oauth.IssueFailed},
+		{oauth.ServerError, oauth.Undelivered},
+		{oauth.TemporarilyUnavailable, oauth.StorageUnavailable},
+		{oauth.TemporarilyUnavailable, oauth.StorageRefused},
+		{oauth.TemporarilyUnavailable, oauth.SigningKeyUnavailable},
+		{oauth.InvalidGrant, oauth.RecordCorrupt},
+		{oauth.InvalidGrant, oauth.CodeReplayed},
+		{oauth.InvalidGrant, oauth.CodeNotYetValid},
+	}
+	authorizationFaults = []fault{
+		{oauth.ServerError, oauth.Internal},
+		{oauth.ServerError, oauth.Panic},
+		{oauth.ServerError, oauth.IdentityMalformed},
+		{oauth.ServerError, oauth.Undelivered},
+		{oauth.TemporarilyUnavailable, oauth.StorageUnavailable},
+		{oauth.TemporarilyUnavailable, oauth.StorageRefused},
+		{oauth.TemporarilyUnavailable, oauth.KeysUnavailable},
+		{oauth.TemporarilyUnavailable, oauth.CodesCapped},
+		{oauth.TemporarilyUnavailable, authenticationUnavailable},
+		{oauth.AccessDenied, oauth.IdentityMissing},
+		{oauth.AccessDenied, oauth.IdentityMalformed},
+	}
+	userInfoFaults = []fault{
+		{oauth.ServerError, oauth.Internal},
+		{oauth.ServerError, oauth.Panic},
+		{oauth.TemporarilyUnavailable, oauth.StorageUnavailable},
+		{oauth.TemporarilyUnavailable, oauth.StorageRefused},
+		{oauth.TemporarilyUnavailable, oauth.KeysUnavailable},
+		{oauth.InvalidToken, oauth.RecordCorrupt},
+		{oauth.InvalidToken, oauth.GrantMismatch},
+	}
+)
 
 // registerMetrics adds the collectors to a config's registry, which has one App.
 func registerMetrics(registry *prometheus.Registry) error {

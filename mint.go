@@ -93,7 +93,7 @@ func (i *issuer) mint(ctx context.Context, q *MintRequest) (*MintResponse, error
 		}
 		return nil, fmt.Errorf("%w: %s", ErrRequest, text)
 	}
-	code, err := i.store(ctx, record, 0)
+	code, err := i.store(ctx, record, false)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -41,6 +42,35 @@ func collectHandlers(value any, names map[string]bool) {
 	}
 }
 
+// watchedWriter passes on what routes answer, and notes the status.
+type watchedWriter struct {
+	*caddyhttp.ResponseWriterWrapper
+	status int // 0: nothing was written
+}
+
+func (w *watchedWriter) WriteHeader(status int) {
+	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		w.status = status
+	}
+	w.ResponseWriterWrapper.WriteHeader(status)
+}
+
+func (w *watchedWriter) Write(b []byte) (int, error) {
+	w.begin()
+	return w.ResponseWriterWrapper.Write(b)
+}
+
+func (w *watchedWriter) ReadFrom(r io.Reader) (int64, error) {
+	w.begin()
+	return w.ResponseWriterWrapper.ReadFrom(r)
+}
+
+func (w *watchedWriter) begin() {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+}
+
 // silentWriter takes the answer of routes that nobody is to see: the headers
 // are its own, and what is written is gone. It has no Unwrap, so that nothing
 // reaches the writer behind by flushing or hijacking.
@@ -62,15 +92,21 @@ func (w *silentWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// failed reports whether the routes ended in a server error: err, or what was
-// written.
-func (w *silentWriter) failed(err error) bool {
+// statusOf is the status that routes ended with: that of what they wrote, or
+// the one the site's handle_errors is told.
+func statusOf(written int, err error) int {
 	if err == nil {
-		return w.status >= 500
+		return written
 	}
-	e, ok := errors.AsType[caddyhttp.HandlerError](err)
-	return !ok || e.StatusCode == 0 || e.StatusCode >= 500
+	if e, ok := errors.AsType[caddyhttp.HandlerError](err); ok && e.StatusCode != 0 {
+		return e.StatusCode
+	}
+	return http.StatusInternalServerError
 }
 
-// Interface guard
-var _ http.ResponseWriter = (*silentWriter)(nil)
+// Interface guards
+var (
+	_ http.ResponseWriter = (*silentWriter)(nil)
+	_ http.ResponseWriter = (*watchedWriter)(nil)
+	_ io.ReaderFrom       = (*watchedWriter)(nil)
+)

@@ -8,7 +8,8 @@ import (
 	"html/template"
 	"net/http"
 	"strconv"
-	"time"
+	"strings"
+	"unicode"
 
 	"github.com/authentiq/caddy-oidc-token/internal/oauth"
 )
@@ -54,7 +55,7 @@ var errorPage = template.Must(template.New("error").Parse(pageHead + `<h1>{{.Tit
 // is its button.
 var formPostPage = template.Must(template.New("form_post").Parse(pageHead + `<h1>{{.Title}}</h1>
 <form method="post" action="{{.Action}}">
-{{range .Parameters}}<input type="hidden" name="{{.Name}}" value="{{.Value}}">
+{{range .Fields}}<input type="hidden" name="{{.Name}}" value="{{.Value}}">
 {{end}}<noscript><p>You are being sent back to the application.</p></noscript>
 <button>Continue</button>
 </form>
@@ -78,18 +79,7 @@ func sourceHash(source string) string {
 // writeErrorPage shows the person what goes no further (RFC 6749 §4.1.2.1: the
 // user agent must not be redirected).
 func writeErrorPage(w http.ResponseWriter, r *http.Request, e *oauth.Error, requestID string) error {
-	h := w.Header()
-	if e.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
-	}
-	switch e.Kind {
-	case oauth.UnsupportedCoding:
-		h.Set("Accept-Encoding", "identity") // RFC 9110 §15.5.16
-	case oauth.ContentTooLarge, oauth.RequestTimeout:
-		if r.ProtoMajor == 1 {
-			h.Set("Connection", "close") // the rest of the body is not read
-		}
-	}
+	setErrorHeaders(w.Header(), r, e)
 	page := struct{ Title, Text, Code, Description, RequestID string }{
 		"You cannot be signed in",
 		"The application that sent you here made a request that cannot be answered. Go back to it and try again; if that does not help, tell whoever runs it.",
@@ -103,11 +93,37 @@ func writeErrorPage(w http.ResponseWriter, r *http.Request, e *oauth.Error, requ
 
 // writeFormPost has the browser post the response to the client.
 func writeFormPost(w http.ResponseWriter, response oauth.AuthorizationResponse) error {
-	return writePage(w, http.StatusOK, formPostPage, struct {
-		Title      string
-		Action     string // html/template lets http and https pass, and nothing else that runs
-		Parameters []oauth.Parameter
-	}{"Signing you in", response.RedirectURI, response.Parameters})
+	page := struct {
+		Title  string
+		Action string // html/template lets http and https pass, and nothing else that runs
+		Fields []formField
+	}{"Signing you in", response.RedirectURI, nil}
+	for _, p := range response.Parameters {
+		page.Fields = append(page.Fields, formField{p.Name, inert(p.Value)})
+	}
+	return writePage(w, http.StatusOK, formPostPage, page)
+}
+
+// formField is a parameter in a form.
+type formField struct {
+	Name  string
+	Value template.HTML
+}
+
+// inert writes a value with character references for all but letters and
+// digits: a state that the client sent must be nothing to HTML, and nothing
+// either to Caddy's templates, which may run over our pages with whatever
+// delimiters the site has.
+func inert(value string) template.HTML {
+	var b strings.Builder
+	for _, r := range value {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			b.WriteRune(r)
+		} else {
+			fmt.Fprintf(&b, "&#%d;", r)
+		}
+	}
+	return template.HTML(b.String())
 }
 
 func writePage(w http.ResponseWriter, status int, page *template.Template, data any) error {

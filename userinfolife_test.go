@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/authentiq/caddy-oidc-token/internal/oauth"
 	"github.com/authentiq/caddy-oidc-token/storage/storagetest"
 )
 
@@ -58,6 +59,7 @@ func TestUserInfoUntilTheTokenExpires(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		i.endpoint.Throttle = oauth.NewThrottle() // the process-wide one is not of this bubble
 		ctx, cancel := context.WithCancel(t.Context())
 		defer synctest.Wait()
 		defer cancel()

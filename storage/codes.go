@@ -29,6 +29,9 @@ var (
 	ErrUnavailable = errors.New("storage did not answer")                    // nothing was changed: 503
 	ErrUncertain   = errors.New("storage failed while the code was claimed") // the code counts as spent: 500
 	ErrRefused     = errors.New("storage cannot carry single-use codes")     // the probe found a wrong answer
+	// ErrLate is joined with ErrUnavailable where a call was given up that may
+	// still happen.
+	ErrLate = bounded.ErrLate
 )
 
 const (
@@ -148,7 +151,8 @@ func (c *Codes) setDefaults() {
 }
 
 // Store seals r under a new random code and stores it. Errors: ErrUnavailable,
-// ErrRefused; any other is a record that cannot be stored.
+// with ErrLate where the record may be stored yet; ErrRefused; any other is a
+// record that cannot be stored.
 func (c *Codes) Store(ctx context.Context, r *Record) (code string, err error) {
 	if err := c.storable(r); err != nil {
 		return "", err

@@ -289,6 +289,28 @@ func TestLoadErrors(t *testing.T) {
 	}
 }
 
+// Clocks that differ are for the operator to set: no attack, and no mistake of
+// the client's.
+func TestClocksOfNodes(t *testing.T) {
+	for _, row := range []struct {
+		name      string
+		err       error
+		operating bool
+	}{
+		{"a code from the future", storage.ErrNotYetValid, true},
+		{"a code that has expired", storage.ErrExpired, false},
+	} {
+		t.Run(row.name+" leads to the clocks", func(t *testing.T) {
+			f := newFixture(t)
+			f.endpoint.Codes = &faultyCodes{Codes: f.codes, loadErr: row.err}
+			_, _, err := f.respond(f.valid("web"))
+			if e := AsError(err); e.Operating != row.operating || e.Security || !strings.Contains(e.Hint, "clocks") {
+				t.Errorf("operating %t, security %t, hint %q", e.Operating, e.Security, e.Hint)
+			}
+		})
+	}
+}
+
 func TestRedeemErrors(t *testing.T) {
 	for _, row := range []struct {
 		name       string

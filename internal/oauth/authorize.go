@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 )
@@ -65,14 +66,16 @@ func (c *Clients) pending(sent *sentParameters) (*Pending, error) {
 	}
 	redirectURI, err := client.redirectTo(sent.values["redirect_uri"])
 	if err != nil {
-		return nil, err
+		return nil, client.named(err)
 	}
 	if sent.values["redirect_uri"] == "" && sent.openID {
 		// OpenID Connect Core §3.1.2.1: required there, also where there is
 		// only one.
-		return nil, missing("redirect_uri")
+		return nil, client.named(missing("redirect_uri"))
 	}
 	p := &Pending{client: client, redirectURI: redirectURI, maxAge: noMaxAge}
+	// Also of a request in which more is wrong nothing is shown.
+	p.silent = slices.Contains(strings.Split(sent.values["prompt"], " "), "none")
 	p.request.ClientID, p.request.RedirectURI = client.ID, sent.values["redirect_uri"]
 	p.request.Nonce = sent.values["nonce"] // bounded and UTF-8, as every value of a form
 	p.mode = responseMode(redirectURI, sent)
@@ -82,12 +85,28 @@ func (c *Clients) pending(sent *sentParameters) (*Pending, error) {
 	return p, nil
 }
 
+// Reconsider reports whether p's answer may still go where it was to go: these
+// clients may be those of a later config. Errors as those of Authorize without a
+// Pending.
+func (c *Clients) Reconsider(p *Pending) error {
+	client, err := c.registered(p.client.ID)
+	if err != nil {
+		return err
+	}
+	_, err = client.redirectTo(p.redirectURI)
+	return client.named(err)
+}
+
+// named says in err whose request it is about, for the log.
+func (c *Client) named(err error) error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		e.ClientID = c.ID
+	}
+	return err
+}
+
 // Client is who asks.
 func (p *Pending) Client() *Client { return p.client }
-
-// RedirectURI is where the answer goes: that of the request, or the client's
-// only one when the request was accepted.
-func (p *Pending) RedirectURI() string { return p.redirectURI }
 
 // Silent reports whether nothing may be shown to the person: prompt=none.
 func (p *Pending) Silent() bool { return p.silent }

@@ -3,12 +3,14 @@ package oauth
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 )
 
 // Person is who was authenticated, as the site's authentication says.
 type Person struct {
 	Subject  string
+	Source   string    // what Subject was read from, as configured: for hints
 	AuthTime time.Time // zero: not known, and then never recent
 	ACR      string
 	AMR      []string
@@ -24,7 +26,7 @@ func (p *Pending) Request(person Person, now time.Time) (*AuthorizationRequest, 
 	q := p.request
 	q.Subject, q.AuthTime, q.ACR, q.AMR, q.Claims = person.Subject, person.AuthTime, person.ACR, person.AMR, person.Claims
 	if err := q.checkPerson(now); err != nil {
-		return nil, unfit(&q, err)
+		return nil, unfit(&q, person.Source, err)
 	}
 	switch {
 	case p.hinted != "" && p.hinted != person.Subject:
@@ -47,12 +49,10 @@ func (p *Pending) tooOld(authTime, now time.Time) bool {
 
 // unfit turns a fault of the configured identity, which is not the client's,
 // into what the client is told.
-func unfit(q *AuthorizationRequest, err error) error {
+func unfit(q *AuthorizationRequest, source string, err error) error {
 	if q.Subject == "" {
 		// Whoever reaches this came through the login without signing in.
-		return &Error{Kind: AccessDenied, Reason: IdentityMissing, Security: true,
-			Hint: "the request was let through, but identity subject is empty: nobody authenticated the person, or under another name. " +
-				"forward_auth sets no user id; write subject {http.request.header.Remote-User}, or whichever header it copies"}
+		return &Error{Kind: AccessDenied, Reason: IdentityMissing, Security: true, Hint: nameless(source)}
 	}
 	fault, typed := errors.AsType[*Error](err)
 	if !typed {
@@ -63,4 +63,19 @@ func unfit(q *AuthorizationRequest, err error) error {
 		kind = AccessDenied
 	}
 	return &Error{Kind: kind, Reason: IdentityMalformed, Hint: "identity " + fault.Param + ": " + fault.Hint}
+}
+
+// nameless says what to do about a subject that is empty, which was to be read
+// from source.
+func nameless(source string) string {
+	hint := "the request was let through, but identity subject, which is " + source + ", is empty: "
+	switch {
+	case strings.Contains(source, "{http.request.header."):
+		return hint + "nothing inside authorize set that header. A forward_auth there must name it in copy_headers, and the login service answer with it; " +
+			"as the browser sends it, or as the site sets it outside authorize, it is removed"
+	case strings.Contains(source, "{http.auth.user."):
+		return hint + "nobody authenticated the person, or under another name. " +
+			"forward_auth sets no user id; write subject {http.request.header.Remote-User}, or whichever header it copies"
+	}
+	return hint + "nothing set it for this request"
 }

@@ -21,7 +21,9 @@ func TestPersonOfAnAuthorizationRequest(t *testing.T) {
 		hint   string
 	}{
 		{"somebody", setting(), nil, "", "", ""},
-		{"REQ-127 nobody", setting(), func(p *Person) { p.Subject = "" }, "access_denied", IdentityMissing, "Remote-User"},
+		{"REQ-127 nobody", setting(), func(p *Person) { p.Subject, p.Source = "", "{http.auth.user.id}" }, "access_denied", IdentityMissing, "forward_auth sets no user id; write subject {http.request.header.Remote-User}"},
+		{"REQ-127 nobody in a header", setting(), func(p *Person) { p.Subject, p.Source = "", "{http.request.header.X-Me}" }, "access_denied", IdentityMissing, "subject, which is {http.request.header.X-Me}, is empty: nothing inside authorize set that header. A forward_auth there must name it in copy_headers"},
+		{"REQ-127 nobody in a certificate", setting(), func(p *Person) { p.Subject, p.Source = "", "{http.request.tls.client.subject}" }, "access_denied", IdentityMissing, "subject, which is {http.request.tls.client.subject}, is empty: nothing set it for this request"},
 		{"REQ-127 a subject of 256 characters", setting(), func(p *Person) { p.Subject = strings.Repeat("a", 256) }, "access_denied", IdentityMalformed, "identity subject: it must be at most 255"},
 		{"REQ-127 a subject that is not ASCII", setting(), func(p *Person) { p.Subject = "älice" }, "access_denied", IdentityMalformed, "ASCII"},
 		{"nobody, and more is wrong", setting("max_age", "1"), func(p *Person) { *p = Person{AuthTime: ago(-3600)} }, "access_denied", IdentityMissing, ""},
@@ -111,5 +113,16 @@ func TestAuthorizationRequestBecomesACode(t *testing.T) {
 				t.Errorf("another person of the same request is %+v: %v", other, err)
 			}
 		})
+	}
+}
+
+// Whoever wrote a header already is not told to write one.
+func TestHintOfAMissingIdentityFitsWhatIsConfigured(t *testing.T) {
+	f := newFixture(t)
+	for _, source := range []string{"{http.request.header.Remote-User}", "{http.request.tls.client.subject}"} {
+		_, err := f.authorize(t, validParameters("web")).Request(Person{Source: source}, f.time)
+		if e := AsError(err); e.Reason != IdentityMissing || strings.Contains(e.Hint, "write subject") {
+			t.Errorf("REQ-127 %s: the hint is %q", source, e.Hint)
+		}
 	}
 }

@@ -40,7 +40,6 @@ func (p *Pending) readPrompt(sent *sentParameters) error {
 	case asked["login"]:
 		p.maxAge = freshAge
 	}
-	p.silent = asked["none"]
 	return nil
 }
 

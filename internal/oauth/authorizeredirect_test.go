@@ -138,3 +138,51 @@ func TestPortOfALoopbackRedirectURIAtTheTokenEndpoint(t *testing.T) {
 		f.fails(redeem("http://127.0.0.1:51005/callback"), invalidGrant(RedirectMismatch, ""))
 	})
 }
+
+// The log says whose request it is where that is known, though the client is
+// not answered.
+func TestRefusalOnAPageNamesTheRegisteredClient(t *testing.T) {
+	registered := func(redirectURIs ...string) *Clients {
+		all := testClients(t)
+		all[0].RedirectURIs = redirectURIs
+		set, err := NewClients(testIssuer, all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set
+	}
+	one, two := registered("https://rp.example/callback"), registered("https://rp.example/callback", "https://rp.example/other")
+	for _, row := range []struct {
+		name    string
+		clients *Clients
+		changed []string
+		want    string
+	}{
+		{"a redirect_uri that is not registered", two, []string{"redirect_uri", "https://rp.example/elsewhere"}, "web"},
+		{"no redirect_uri", two, []string{"redirect_uri", ""}, "web"},
+		{"no redirect_uri for OpenID at a client that has one", one, []string{"redirect_uri", ""}, "web"},
+		{"a client that is not registered", two, []string{"client_id", "somebody-else"}, ""},
+		{"no client_id", two, []string{"client_id", ""}, ""},
+	} {
+		t.Run("REQ-240 "+row.name, func(t *testing.T) {
+			sent := validParameters("web")
+			setting(row.changed...)(sent)
+			p, err := row.clients.Authorize(t.Context(), sent.Encode(), testHints)
+			if e := AsError(err); p != nil || e == nil || e.ClientID != row.want {
+				t.Errorf("pending %t, error %+v, want client %q", p != nil, e, row.want)
+			}
+		})
+	}
+	t.Run("REQ-240 a redirect_uri that a reload removed", func(t *testing.T) {
+		p, err := one.Authorize(t.Context(), validParameters("web").Encode(), testHints)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := two.Reconsider(p); err != nil {
+			t.Errorf("it is registered yet: %v", err)
+		}
+		if e := AsError(registered("https://rp.example/other").Reconsider(p)); e == nil || e.ClientID != "web" {
+			t.Errorf("the error is %+v", e)
+		}
+	})
+}

@@ -39,8 +39,9 @@ type Client struct {
 
 // Warnings returns what the operator should know about a client that works
 // but will surprise: a plain secret or client id that reads differently once
-// form-encoded (RFC 6749 §2.3.1), and codes that travel in the clear. Each
-// begins with the option it is about.
+// form-encoded (RFC 6749 §2.3.1), codes that travel in the clear, and a
+// redirect URI that looks like a pattern. Each begins with the option it is
+// about.
 func (c *Client) Warnings() []string {
 	var warnings []string
 	if c.AuthMethod == ClientSecretBasic && (decodes(c.ID) || strings.Contains(c.ID, ":")) {
@@ -48,6 +49,9 @@ func (c *Client) Warnings() []string {
 	}
 	warnings = append(warnings, c.SecretWarnings()...)
 	for _, uri := range c.RedirectURIs {
+		if strings.Contains(uri, "*") {
+			warnings = append(warnings, "redirect_uris: "+uri+" is compared character by character; * is no wildcard: write each URI out")
+		}
 		if u, err := url.Parse(uri); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
 			warnings = append(warnings, "redirect_uris: "+uri+" is not https: whoever is on the way reads its authorization codes")
 		}

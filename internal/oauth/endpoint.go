@@ -1,6 +1,7 @@
-// Package oauth is the token endpoint as RFC 6749 describes it: request,
-// client authentication, grants, PKCE and errors. Its steps return values or
-// errors; none writes a response or a log line.
+// Package oauth is the token endpoint and the authorization endpoint as RFC 6749
+// describes them, and UserInfo: requests, client authentication, grants, PKCE
+// and errors. Its steps return values or errors; none writes a response or a log
+// line.
 package oauth
 
 import (
@@ -32,7 +33,7 @@ type Endpoint struct {
 	Now      func() time.Time
 }
 
-// Attempt is what is known of a token request when it ends, for the log line
+// Attempt is what is known of a token or UserInfo request when it ends, for the log line
 // and the metrics. Nothing in it is secret or taken from an unauthenticated
 // client unchecked.
 type Attempt struct {
@@ -55,10 +56,20 @@ type Attempt struct {
 // server_error.
 func (e *Endpoint) Respond(r *http.Request, body Body, clientIP netip.Addr) (*token.Response, Attempt, error) {
 	response, a, err := e.answer(r, body, clientIP)
-	if err != nil && AsError(err).Status() < http.StatusInternalServerError {
-		e.throttle().refused(r.Context(), e.Issuer, clientIP, e.now())
+	if err != nil {
+		e.Refused(r.Context(), AsError(err), clientIP)
 	}
 	return response, a, err
+}
+
+// Refused counts a request that is refused, at whichever endpoint of the issuer,
+// and returns later where its address has had many refused: whoever sends such
+// requests as fast as they are answered would take the processor from those
+// whose requests are good. Our own faults are nobody's.
+func (e *Endpoint) Refused(ctx context.Context, refusal *Error, clientIP netip.Addr) {
+	if refusal.Status() < http.StatusInternalServerError {
+		e.throttle().refused(ctx, e.Issuer, clientIP, e.now())
+	}
 }
 
 func (e *Endpoint) answer(r *http.Request, body Body, clientIP netip.Addr) (*token.Response, Attempt, error) {

@@ -54,6 +54,8 @@ type Error struct {
 	Hint       string        // for the operator: what was presented, what is registered, which option to change
 	RetryAfter time.Duration // 429 and 503
 	Security   bool          // a security event: logged as a warning
+	Operating  bool          // neither that nor the client's mistake, but the operator's to mend: logged as a warning
+	ClientID   string        // of the registered client whose request has no Pending; "": not known
 	Err        error
 }
 

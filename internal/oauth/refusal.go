@@ -18,8 +18,8 @@ var refusals = []struct {
 	{storage.ErrUnknown, CodeUnknown, false, "no such code: it was never issued here, or expired long ago"},
 	{storage.ErrUsed, CodeReplayed, true, "the code was used before: the client repeats its request, or somebody else has the code"},
 	{storage.ErrLost, ClaimContended, true, "the code was presented twice at the same time"},
-	{storage.ErrExpired, CodeExpired, false, "the code has expired; if clients need longer, raise code_lifetime"},
-	{storage.ErrNotYetValid, CodeNotYetValid, false, "the code was issued in the future: compare the clocks of this machine and the one that issued it"},
+	{storage.ErrExpired, CodeExpired, false, "the code has expired; if clients need longer, raise code_lifetime; with several nodes, compare their clocks: one that is ahead of the others finds codes expired early"},
+	{storage.ErrNotYetValid, CodeNotYetValid, false, "the code was issued more than 60 seconds in the future: compare the clocks of this machine and the one that issued it"},
 	{storage.ErrBoot, CodeOfOtherBoot, false, "the code was issued before this machine was started"},
 	{storage.ErrClaimKind, CodeClaimKind, false, "the code was issued by a node that claims codes in another way: all nodes need the same version and the same storage configuration"},
 	{storage.ErrCorrupt, RecordCorrupt, true, "the code's record does not open: it was altered or cut, or encryption_key differs from the issuing node's"},
@@ -68,7 +68,8 @@ func refusalOf(err error, a *Attempt) error {
 		case ClaimContended:
 			a.Redemption = "lost"
 		}
-		return &Error{Kind: InvalidGrant, Reason: refusal.reason, Security: refusal.security, Hint: refusal.hint, Err: err}
+		return &Error{Kind: InvalidGrant, Reason: refusal.reason, Hint: refusal.hint, Err: err,
+			Security: refusal.security, Operating: refusal.reason == CodeNotYetValid}
 	}
 	return nil
 }

@@ -173,6 +173,12 @@ func TestEncodingWarnings(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a redirect URI that looks like a pattern", func(t *testing.T) {
+		client := &Client{AuthMethod: None, RedirectURIs: []string{"https://app.example/*", "https://app.example/cb"}}
+		if got := client.Warnings(); len(got) != 1 || !strings.HasPrefix(got[0], "redirect_uris: https://app.example/* is compared character by character; * is no wildcard") {
+			t.Errorf("warned %q", got)
+		}
+	})
 	t.Run("codes that travel in the clear", func(t *testing.T) {
 		client := &Client{AuthMethod: None, RedirectURIs: []string{"http://app.example/cb", "http://127.0.0.1/cb", "http://localhost:1/cb", "https://app.example/cb"}}
 		if got := client.Warnings(); len(got) != 1 || !strings.HasPrefix(got[0], "redirect_uris: http://app.example/cb is not https") {

@@ -21,11 +21,14 @@ const (
 	maxDelayed = 256                   // answers held back at a time
 )
 
-// Refused requests of whatever kind, with right credentials or without.
+// Requests are refused for whatever reason, with right credentials or without.
 const (
-	refusalLimit = 3000 // of one address at one issuer in a minute; more are answered late
-	refusalDelay = 250 * time.Millisecond
-	maxRefusals  = 1024 // held back at a time
+	// RefusalLimit is how many of one address at one issuer are in a minute
+	// before the next is answered RefusalDelay late.
+	RefusalLimit = 3000
+	RefusalDelay = 250 * time.Millisecond
+
+	maxRefusals = 1024 // held back at a time
 )
 
 // Throttle bounds failed client authentications per presented client id and
@@ -105,8 +108,8 @@ func (t *Throttle) fail(ctx context.Context, s source, now time.Time) (retryAfte
 // whose requests are good. None of these is ever held back.
 func (t *Throttle) refused(ctx context.Context, issuer string, addr netip.Addr, now time.Time) {
 	count, _ := t.failures.fail(t.failures.key('r', issuer, "", addressPrefix(addr)), math.MaxInt64, now)
-	if count > refusalLimit {
-		delay(ctx, t.refusals, refusalDelay)
+	if count > RefusalLimit {
+		delay(ctx, t.refusals, RefusalDelay)
 	}
 }
 

@@ -268,10 +268,10 @@ func TestRefusedRequests(t *testing.T) {
 	t.Run("C11 beyond so many in a minute each is answered late, and nobody else's are", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			th := NewThrottle()
-			if took := refuse(t, th, flooder, refusalLimit); took != 0 {
-				t.Errorf("the first %d took %v", refusalLimit, took)
+			if took := refuse(t, th, flooder, RefusalLimit); took != 0 {
+				t.Errorf("the first %d took %v", RefusalLimit, took)
 			}
-			if took := refuse(t, th, flooder, 3); took != 3*refusalDelay {
+			if took := refuse(t, th, flooder, 3); took != 3*RefusalDelay {
 				t.Errorf("the next three took %v", took)
 			}
 			if took := refuse(t, th, other, 1); took != 0 {
@@ -287,7 +287,7 @@ func TestRefusedRequests(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFixture(t)
 			q := f.valid("web")
-			for range refusalLimit + 1 {
+			for range RefusalLimit + 1 {
 				f.endpoint.throttle().refused(t.Context(), f.endpoint.Issuer, q.addr, f.time)
 			}
 			began := time.Now()
@@ -297,11 +297,36 @@ func TestRefusedRequests(t *testing.T) {
 			}
 		})
 	})
+	t.Run("C11 an answer that was held back leaves its place to the next", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			places := make(chan struct{}, 1)
+			for n := range 2 {
+				began := time.Now()
+				delay(t.Context(), places, RefusalDelay)
+				if took := time.Since(began); took != RefusalDelay {
+					t.Errorf("answer %d took %v", n+1, took)
+				}
+			}
+		})
+	})
+	t.Run("C11 our own faults are nobody's", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t)
+			f.endpoint.Throttle, f.endpoint.Now = NewThrottle(), time.Now
+			began := time.Now()
+			for range RefusalLimit + 2 {
+				f.endpoint.Refused(t.Context(), &Error{Kind: TemporarilyUnavailable}, flooder)
+			}
+			if took := time.Since(began); took != 0 {
+				t.Errorf("they took %v", took)
+			}
+		})
+	})
 	t.Run("C11 every refusal counts, with right credentials too", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFixture(t)
 			q := f.valid("web")
-			for range refusalLimit {
+			for range RefusalLimit {
 				f.endpoint.throttle().refused(t.Context(), f.endpoint.Issuer, q.addr, f.time)
 			}
 			f.succeeds(q)
@@ -309,7 +334,7 @@ func TestRefusedRequests(t *testing.T) {
 			if _, _, err := f.respond(q); err == nil { // its code is spent
 				t.Error("a code was redeemed twice")
 			}
-			if took := time.Since(began); took != refusalDelay {
+			if took := time.Since(began); took != RefusalDelay {
 				t.Errorf("its answer took %v", took)
 			}
 		})

@@ -30,6 +30,7 @@ func (b *bench) measureSignIn(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		defer s.server.stop()
 		rounds := max(b.rounds, 5)
 		if b.quick {
 			rounds = 1
@@ -43,7 +44,6 @@ func (b *bench) measureSignIn(ctx context.Context) error {
 			cpu, ratios = append(cpu, signIn.CPU), append(ratios, signIn.CPU/redemption.CPU)
 			rates, p50, p99 = append(rates, signIn.Rate), append(p50, signIn.P50), append(p99, signIn.P99)
 		}
-		s.server.stop()
 		table.Rows = append(table.Rows, []string{storage, format("%.0f", median(cpu)), format("%.2f", median(ratios)),
 			format("%.0f", median(rates)), format("%.0f", median(p50)), format("%.0f", median(p99))})
 	}
