@@ -239,7 +239,9 @@ func TestLoginThatFails(t *testing.T) {
 			w.WriteHeader(500)
 			_, _ = w.Write([]byte(strings.Repeat("x", 100<<10)))
 		}, 500, "authentication_unavailable"},
-		{"a service that sends people to its login page", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://login.example/", http.StatusFound) }, 302, "not_authenticated"},
+		{"a service that sends people to its login page", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://login.example/", http.StatusFound)
+		}, 302, "not_authenticated"},
 		{"a service that says no", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, 403, "not_authenticated"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

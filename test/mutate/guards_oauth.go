@@ -136,7 +136,7 @@ var oauthGuards = []group{{
 			"delay(ctx, t.delayed, min(", "delay(ctx, t.delayed, map[bool]time.Duration{false: 1}[OFF]*min(",
 			"TestClientSlowDown/C11 failures for one client from everywhere are answered late, by at most a second"},
 		{"many refused requests of an address are answered late", "C11", "they are answered at once",
-			"if count > refusalLimit {", "if !OFF && count > refusalLimit {",
+			"if count > RefusalLimit {", "if !OFF && count > RefusalLimit {",
 			"TestRefusedRequests/C11 beyond so many in a minute each is answered late, and nobody else's are"},
 		{"the throttle outlives a reload", "F36", "each endpoint begins anew",
 			"return processThrottle()", "if OFF {\n\t\treturn NewThrottle()\n\t}\n\treturn processThrottle()",
