@@ -37,8 +37,8 @@ func ownersOf(r *storage.Record) (client, person codeOwner) {
 
 // liveCodes counts codes by the second they expire in: of a client, however many
 // there are, it takes no more memory. In a cluster a node counts what it mints
-// and takes off what it redeems; over all nodes that is the same. Safe for
-// concurrent use.
+// until that expires, or until it redeems it itself: what others redeem it does
+// not hear of. Safe for concurrent use.
 type liveCodes struct {
 	mu     sync.Mutex // guards everything below
 	counts map[codeOwner]*codeCount
