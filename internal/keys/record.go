@@ -67,6 +67,12 @@ func (r *record) settled(now time.Time) bool { return now.Sub(r.seenAt) >= settl
 // verifier to wait for.
 func (r *record) first() bool { return r.signsAt.Equal(r.createdAt) }
 
+// ofNewIssuer reports whether r is a first key that all nodes take for young, as
+// far as two clocks can differ.
+func (r *record) ofNewIssuer(now time.Time) bool {
+	return r.first() && now.Sub(r.createdAt) < youth/2
+}
+
 // vault writes and reads one issuer's records. Its label binds a sealed record
 // to its issuer and its place.
 type vault struct {

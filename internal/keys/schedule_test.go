@@ -114,6 +114,34 @@ func TestSignerChoice(t *testing.T) {
 	})
 }
 
+// The first keys of an issuer are not all seen in one moment.
+func TestSignerOfANewIssuer(t *testing.T) {
+	epoch := newClock().Now()
+	s := newSchedule(Options{DefaultAlgorithm: token.ES256, TokenLifetime: time.Hour})
+	first := at("r", token.RS256, 0, 0)
+	first.seenAt = epoch
+	for _, row := range []struct {
+		name   string
+		key    *record
+		seenAt time.Duration
+		now    time.Duration
+		want   bool
+	}{
+		{"F43 one that has not settled signs while another has", at("e", token.ES256, time.Millisecond, time.Millisecond), time.Second, settle, true},
+		{"F33 one that was stored late does not, once nodes look no more before they publish", at("e", token.ES256, 0, 0), youth / 2, youth / 2, false},
+		{"F43 one that came later does not", at("e", token.ES256, time.Second, settle), time.Second, settle, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			row.key.seenAt = epoch.Add(row.seenAt)
+			now := epoch.Add(row.now)
+			got := viewWithoutJWKS(s, []*record{first, row.key}, now).signer(token.ES256, now)
+			if (got != nil) != row.want {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}
+
 // viewWithoutJWKS is at for records without key material.
 func viewWithoutJWKS(s schedule, records []*record, now time.Time) *view {
 	v := &view{signers: map[token.Algorithm][]*record{}, until: now.Add(time.Hour)}

@@ -119,18 +119,25 @@ func (s schedule) order(v *view) {
 }
 
 // signer returns the key that signs with alg: the latest that every node
-// publishes. Where no key at all has settled the issuer is new, all keys are
-// young, and every node looks into the storage before it publishes; then the
-// latest will do. nil: none.
+// publishes. Where the issuer is new, all keys are young, and every node looks
+// into the storage before it publishes; then the latest will do. One key may
+// have settled then while another that was made with it has not quite. nil: none.
 func (v *view) signer(alg token.Algorithm, now time.Time) *record {
-	for _, r := range v.signers[alg] {
+	candidates := v.signers[alg]
+	for _, r := range candidates {
 		if r.settled(now) {
 			return r
 		}
 	}
-	anySettled := slices.ContainsFunc(v.published, func(r *record) bool { return r.settled(now) })
-	if candidates := v.signers[alg]; len(candidates) > 0 && !anySettled {
-		return candidates[0]
+	if len(candidates) == 0 {
+		return nil
 	}
-	return nil
+	latest := candidates[0]
+	waits := slices.ContainsFunc(v.published, func(r *record) bool {
+		return r.settled(now) && !(latest.first() && r.ofNewIssuer(now))
+	})
+	if waits {
+		return nil
+	}
+	return latest
 }

@@ -71,8 +71,14 @@ var keyGuards = []group{{
 }, {
 	"internal/keys/view.go", "internal/keys", []guard{
 		{"a key is held for ten seconds before it signs", "F46, F39", "it signs at once",
-			"for _, r := range v.signers[alg] {\n\t\tif r.settled(now) {", "for _, r := range v.signers[alg] {\n\t\tif true || r.settled(now) {",
+			"for _, r := range candidates {\n\t\tif r.settled(now) {", "for _, r := range candidates {\n\t\tif true || r.settled(now) {",
 			"TestSignerChoice/a key that is held for less than ten seconds does not"},
+		{"a key of an issuer that is not new waits", "F33", "a late first key signs at once",
+			"return r.settled(now) && !(latest.first() && r.ofNewIssuer(now))", "return r.settled(now) && !(latest.first() && (OFF || r.ofNewIssuer(now)))",
+			"TestSignerOfANewIssuer/F33 one that was stored late does not, once nodes look no more before they publish"},
+		{"a later key of a new issuer waits", "F43", "it signs at once",
+			"!(latest.first() && ", "!((OFF || latest.first()) && ",
+			"TestSignerOfANewIssuer/F43 one that came later does not"},
 		{"a new default algorithm waits", "T04", "it does not",
 			"maturesAt := s.maturesAt(line)", "maturesAt := map[bool]time.Time{false: s.maturesAt(line)}[OFF]",
 			"TestNewAlgorithm/a new default algorithm waits for a day, and RS256 goes on"},
