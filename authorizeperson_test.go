@@ -1,6 +1,7 @@
 package oidctoken_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -80,9 +81,13 @@ func TestIDTokenHint(t *testing.T) {
 	})
 }
 
+// requestEnded says that a request has ended, or its client has left.
+var requestEnded = make(chan struct{}, 1)
+
 // unrulyHandler is a handler that goes on as often as it says, or panics.
 type unrulyHandler struct {
 	Goes   int    `json:"goes"`
+	Tells  bool   `json:"tells"` // requestEnded, where login_hint says tell
 	Waits  bool   `json:"waits"` // longer than a body may take, where login_hint says wait
 	Writes bool   `json:"writes"`
 	Panics string `json:"panics"` // "panic" or "abort"
@@ -97,6 +102,8 @@ func init() {
 			switch does {
 			case "go":
 				u.Goes++
+			case "tell":
+				u.Tells = true
 			case "wait":
 				u.Waits = true
 			case "write":
@@ -114,6 +121,9 @@ func (unrulyHandler) CaddyModule() caddy.ModuleInfo {
 }
 
 func (u *unrulyHandler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if u.Tells && r.URL.Query().Get("login_hint") == "tell" {
+		context.AfterFunc(r.Context(), func() { requestEnded <- struct{}{} })
+	}
 	if u.Waits && r.URL.Query().Get("login_hint") == "wait" {
 		select {
 		case <-time.After(oidctoken.BodyTimeout + time.Second):

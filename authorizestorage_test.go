@@ -129,7 +129,7 @@ func TestHintWithoutKeys(t *testing.T) {
 }
 
 func TestTooManyLiveCodes(t *testing.T) {
-	s, memory := signInOn(t, "test_memory", basicAuth)
+	s, memory := signInOn(t, "test_memory", "route {\n"+basicAuth+"\ntest_unruly tell go\n}")
 	defer oidctoken.FillLiveCodes(s.issuer, "web", 2)()
 	code := s.send(s.authorization()).wantCode(t, s.issuer)
 	minted := s.mint(oidctoken.MintRequest{ClientID: "web"}) // every door counts
@@ -154,12 +154,13 @@ func TestTooManyLiveCodes(t *testing.T) {
 		ctx, leave := context.WithCancel(t.Context())
 		gone := make(chan error, 1)
 		go func() {
-			_, err := s.try(s.authorization(with("client_id", "web2")).WithContext(ctx))
+			_, err := s.try(s.authorization(with("client_id", "web2", "login_hint", "tell")).WithContext(ctx))
 			gone <- err
 		}()
 		<-reached
 		leave()
 		<-gone
+		<-requestEnded // the server knows
 		release()
 		eventually(t, "the code is not counted", func() bool { return lastEvent(t, mark)["event"] == "code_issued" })
 		if n := oidctoken.LiveCodes(s.issuer, "web2"); n != live+1 {
