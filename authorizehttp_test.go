@@ -288,7 +288,10 @@ func TestAuthorizationOverOtherVersions(t *testing.T) {
 			s.client.Transport = transport
 			return s
 		}},
-		{3, func(t *testing.T) *site { return overHTTP3(t, tlsSiteWith(t, authorizeSite(basicAuth, ""))) }},
+		{3, func(t *testing.T) *site {
+			skipUnderRaceDetector(t)
+			return overHTTP3(t, tlsSiteWith(t, authorizeSite(basicAuth, "")))
+		}},
 	} {
 		t.Run(fmt.Sprint("REQ-239 no code is in the access log over HTTP/", row.version), func(t *testing.T) {
 			s := row.start(t)
@@ -426,6 +429,7 @@ func TestLogOfAuthorizationRequests(t *testing.T) {
 // Caddy takes early data over HTTP/3 unless it is told not to. Anybody who saw
 // it can send it again.
 func TestEarlyDataOverHTTP3(t *testing.T) {
+	skipUnderRaceDetector(t)
 	s := overHTTP3(t, tlsSiteWith(t, authorizeSite(basicAuth, "")))
 	transport := s.client.Transport.(*http3.Transport)
 	transport.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(1)

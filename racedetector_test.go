@@ -1,0 +1,6 @@
+//go:build race
+
+package oidctoken_test
+
+// raceDetector: the tests run with it.
+const raceDetector = true
