@@ -164,11 +164,7 @@ func (x *authorization) signIn(routes caddyhttp.RouteList, watched *watchedWrite
 		return nil
 	}
 	x.status = statusOf(watched.status, err)
-	e := &oauth.Error{Kind: oauth.LoginRequired, Reason: oauth.NotAuthenticated, Err: err}
-	if x.status >= http.StatusInternalServerError {
-		e = loginFailed(err)
-	}
-	x.log(e)
+	x.log(notSignedIn(x.status, err))
 	return err
 }
 
@@ -191,17 +187,16 @@ func (x *authorization) signInSilently(routes caddyhttp.RouteList) {
 	if answered {
 		return
 	}
-	e := &oauth.Error{Kind: oauth.LoginRequired, Reason: oauth.NotAuthenticated, Err: err}
-	if statusOf(silent.status, err) >= http.StatusInternalServerError {
-		// Nobody knows whether the person is signed in, and a client that is told
-		// login_required forgets its session.
-		e = loginFailed(err)
-	}
-	x.refuse(x.w, e)
+	x.refuse(x.w, notSignedIn(statusOf(silent.status, err), err))
 }
 
-// loginFailed: the routes that authenticate people ended in a server error.
-func loginFailed(err error) *oauth.Error {
+// notSignedIn says what it is that routes did not let a request through, which
+// ended with a status. After a server error nobody knows whether the person is
+// signed in, and a client that is told login_required forgets its session.
+func notSignedIn(status int, err error) *oauth.Error {
+	if status < http.StatusInternalServerError {
+		return &oauth.Error{Kind: oauth.LoginRequired, Reason: oauth.NotAuthenticated, Err: err}
+	}
 	return &oauth.Error{Kind: oauth.TemporarilyUnavailable, Reason: authenticationUnavailable, Err: err,
 		Hint: "authorize answered with a server error, so nobody can sign in: its log, or that of the service it asks, says why"}
 }
@@ -295,7 +290,7 @@ func (x *authorization) recovered(p any, watched *watchedWriter) {
 		x.refuse(x.w, err)
 	}
 	if p == http.ErrAbortHandler && !x.written {
-		x.log(&oauth.Error{Kind: oauth.LoginRequired, Reason: oauth.NotAuthenticated, Err: http.ErrAbortHandler})
+		x.log(notSignedIn(0, http.ErrAbortHandler))
 	}
 	answering := &responder{issuer: x.issuer, id: x.id, written: x.written}
 	answering.recovered(p, refuse)

@@ -49,19 +49,14 @@ func (x *authorization) issueCode() (string, error) {
 
 // storeError says what the client is told of a code that was not stored.
 func storeError(err error) error {
-	e := &oauth.Error{Kind: oauth.TemporarilyUnavailable, RetryAfter: time.Second, Err: err}
-	switch {
-	case errors.Is(err, errCodesCapped):
-		e.Reason = oauth.CodesCapped
-		e.Hint = fmt.Sprintf("a person may have %d and a client %d codes that are neither redeemed nor expired: somebody asks for codes without end, or the application never redeems them", maxPersonalCodes, maxLiveCodes)
-	case errors.Is(err, storage.ErrUnavailable):
-		e.Reason = oauth.StorageUnavailable
-	case errors.Is(err, storage.ErrRefused):
-		e.Reason = oauth.StorageRefused
-	default:
-		return fmt.Errorf("storing authorization code: %w", err)
+	if errors.Is(err, errCodesCapped) {
+		return &oauth.Error{Kind: oauth.TemporarilyUnavailable, Reason: oauth.CodesCapped, RetryAfter: time.Second, Err: err, Hint: fmt.Sprintf(
+			"a person may have %d and a client %d codes that are neither redeemed nor expired: somebody asks for codes without end, or the application never redeems them", maxPersonalCodes, maxLiveCodes)}
 	}
-	return e
+	if unavailable := oauth.Unavailable(err); unavailable != nil {
+		return unavailable
+	}
+	return fmt.Errorf("storing authorization code: %w", err)
 }
 
 // hintedSubject returns whom an ID token of this issuer is about.

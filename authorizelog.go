@@ -25,18 +25,10 @@ func (x *authorization) log(e *oauth.Error) {
 }
 
 func authorizationSeverity(e *oauth.Error) (zapcore.Level, string) {
-	switch {
-	case e == nil:
-		return zapcore.InfoLevel, "authorization code issued"
-	case e.Kind == oauth.ServerError || e.Kind == oauth.TemporarilyUnavailable:
-		return zapcore.ErrorLevel, "authorization request failed"
-	case e.Reason == oauth.NotAuthenticated:
+	if e != nil && e.Reason == oauth.NotAuthenticated {
 		return zapcore.InfoLevel, "authorization request waits for a sign-in"
-	case e.Security || e.Operating:
-		return zapcore.WarnLevel, "authorization request refused"
-	default:
-		return zapcore.InfoLevel, "authorization request refused"
 	}
+	return severity(e, "authorization code issued", "authorization request")
 }
 
 // fields are the members of the line, with stable names.

@@ -227,8 +227,10 @@ func (d *identity) removeHeaders(h http.Header) {
 // headerName is a header's name as the laxest reader behind us has it: CGI and
 // its like take _ for - (RFC 3875 §4.1.18).
 func headerName(field string) string {
-	return strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(field))
+	return separators.Replace(strings.ToLower(field))
 }
+
+var separators = strings.NewReplacer("_", "-", ".", "-")
 
 // identifying reports whether a header is one of those in which authenticating
 // proxies name people, and services behind them trust.

@@ -105,7 +105,8 @@ var hostWarnings sync.Map
 // its URL names. They are answered: what clients are told to use does not go by
 // it. But a site at another URL does not serve what discovery names.
 func (i *issuer) warnOfHost(r *http.Request) {
-	if i.onHost(r.Host) || !i.answers(r.URL.Path) {
+	// In this order: most requests to a site of several hosts are none of ours.
+	if r.Host == i.settings.issuerURL.Host || !i.answers(r.URL.Path) || i.onHost(r.Host) {
 		return
 	}
 	if _, said := hostWarnings.LoadOrStore(i.identifier, true); said {
@@ -121,7 +122,7 @@ func (i *issuer) warnOfHost(r *http.Request) {
 // none.
 func (i *issuer) onHost(host string) bool {
 	own := i.settings.issuerURL
-	if host == "" || host == own.Host { // nearly always
+	if host == "" {
 		return true
 	}
 	port := map[string]string{"https": ":443", "http": ":80"}[own.Scheme]
@@ -143,4 +144,12 @@ func outcome(e *oauth.Error) string {
 		return "success"
 	}
 	return e.Code()
+}
+
+// reasonOf is why a request was refused; "": it was not.
+func reasonOf(e *oauth.Error) string {
+	if e == nil {
+		return ""
+	}
+	return string(e.Reason)
 }

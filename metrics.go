@@ -148,11 +148,7 @@ func registerMetrics(registry *prometheus.Registry) error {
 }
 
 func (m *collectors) observeRequest(a oauth.Attempt, e *oauth.Error, took time.Duration) {
-	reason := ""
-	if e != nil {
-		reason = string(e.Reason)
-	}
-	m.requests.WithLabelValues(a.GrantType, outcome(e), reason).Inc()
+	m.requests.WithLabelValues(a.GrantType, outcome(e), reasonOf(e)).Inc()
 	m.duration.WithLabelValues(outcome(e)).Observe(took.Seconds())
 	if a.Redemption != "" {
 		m.redemptions.WithLabelValues(a.Redemption).Inc()
@@ -160,20 +156,12 @@ func (m *collectors) observeRequest(a oauth.Attempt, e *oauth.Error, took time.D
 }
 
 func (m *collectors) observeAuthorization(e *oauth.Error, took time.Duration) {
-	reason := ""
-	if e != nil {
-		reason = string(e.Reason)
-	}
-	m.authorizations.WithLabelValues(outcome(e), reason).Inc()
+	m.authorizations.WithLabelValues(outcome(e), reasonOf(e)).Inc()
 	m.signIn.WithLabelValues(outcome(e)).Observe(took.Seconds())
 }
 
 func (m *collectors) observeUserInfo(e *oauth.Error) {
-	reason := ""
-	if e != nil {
-		reason = string(e.Reason)
-	}
-	m.userInfo.WithLabelValues(outcome(e), reason).Inc()
+	m.userInfo.WithLabelValues(outcome(e), reasonOf(e)).Inc()
 }
 
 func (m *collectors) observeStorage(event storage.Event) {

@@ -30,7 +30,7 @@ func loadError(err error, a *Attempt) error {
 	if refusal := refusalOf(err, a); refusal != nil {
 		return refusal
 	}
-	if unavailable := unavailableOf(err); unavailable != nil {
+	if unavailable := Unavailable(err); unavailable != nil {
 		return unavailable
 	}
 	return fmt.Errorf("loading authorization code: %w", err)
@@ -46,7 +46,7 @@ func redeemError(err error, a *Attempt) error {
 	if refusal := refusalOf(err, a); refusal != nil {
 		return refusal
 	}
-	if unavailable := unavailableOf(err); unavailable != nil {
+	if unavailable := Unavailable(err); unavailable != nil {
 		return unavailable
 	}
 	return uncertain(err)
@@ -74,9 +74,10 @@ func refusalOf(err error, a *Attempt) error {
 	return nil
 }
 
-// unavailableOf returns the answer to a storage that cannot be asked. It is
-// never invalid_grant: clients throw away what they hold on that.
-func unavailableOf(err error) error {
+// Unavailable returns the answer to a storage that cannot be asked, an *Error; nil
+// for any other err. It is never invalid_grant: clients throw away what they hold
+// on that.
+func Unavailable(err error) error {
 	var reason Reason
 	switch {
 	case errors.Is(err, storage.ErrUnavailable):

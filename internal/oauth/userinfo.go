@@ -189,7 +189,7 @@ func (u *UserInfo) grant(ctx context.Context, access *token.AccessToken) (*stora
 		return nil, &Error{Kind: InvalidToken, Reason: RecordCorrupt, Security: true, Err: err,
 			Hint: "the used code that the access token came of does not open: it was altered, or its encryption_key is not configured any more"}
 	}
-	if unavailable := unavailableOf(err); unavailable != nil {
+	if unavailable := Unavailable(err); unavailable != nil {
 		return nil, unavailable
 	}
 	if err != nil {
