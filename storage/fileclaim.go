@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io/fs"
 	"path"
-	"path/filepath"
 )
 
 // claim takes the name of the used-marker, which one caller can do. Where a
@@ -21,7 +20,7 @@ import (
 // TestEveryOrderOfFileClaims runs it in every order of the system calls of two
 // and three callers, with every fault between them.
 func (s *fileStore) claim(ctx context.Context, t transfer, begin func() bool) (outcome, error) {
-	from, to := s.files.Filename(t.from), s.files.Filename(t.to)
+	from, to := s.filename(t.from), s.filename(t.to)
 	if err := s.makeDir(path.Dir(t.to)); err != nil {
 		return unchanged, s.failure(ctx, "claim", t.to, err)
 	}
@@ -95,7 +94,7 @@ func (s *fileStore) takeByCreating(from, to string, sealed []byte) (outcome, err
 
 // taken makes a claim durable before anybody acts on it.
 func (s *fileStore) taken(to string) (outcome, error) {
-	if err := s.syncDir(filepath.Dir(to)); err != nil {
+	if err := s.syncDirOf(to); err != nil {
 		return uncertain, err
 	}
 	return won, nil

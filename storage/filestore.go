@@ -27,6 +27,7 @@ import (
 // boot id, files and folders are synced and nothing depends on it.
 type fileStore struct {
 	files *certmagic.FileStorage
+	root  string // what files puts before every key
 	failures
 
 	os      fileSystem
@@ -47,8 +48,13 @@ type traits struct {
 }
 
 func newFileStore(files *certmagic.FileStorage, failed func(string, error)) *fileStore {
-	return &fileStore{files: files, failures: failures{failed}, os: operatingSystem{}, isLocal: isLocal, bootID: bootID}
+	root := strings.TrimSuffix(files.Filename("x"), "x")
+	return &fileStore{files: files, root: root, failures: failures{failed}, os: operatingSystem{}, isLocal: isLocal, bootID: bootID}
 }
+
+// filename is what FileStorage.Filename returns for a key that is clean, as all
+// of ours are. That cleans the whole path each time, and a redemption has four.
+func (s *fileStore) filename(key string) string { return s.root + filepath.FromSlash(key) }
 
 func (s *fileStore) kind() string    { return fileKind }
 func (s *fileStore) boot() string    { return s.traits().boot }
@@ -62,12 +68,12 @@ func (s *fileStore) traits() traits {
 }
 
 func (s *fileStore) load(ctx context.Context, key string) ([]byte, error) {
-	value, err := s.os.ReadFile(s.files.Filename(key))
+	value, err := s.os.ReadFile(s.filename(key))
 	return value, s.failure(ctx, "load", key, err)
 }
 
 func (s *fileStore) remove(ctx context.Context, key string) error {
-	err := s.os.Remove(s.files.Filename(key))
+	err := s.os.Remove(s.filename(key))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -83,9 +89,8 @@ func (s *fileStore) write(key string, value []byte) error {
 	if err := s.makeDir(path.Dir(key)); err != nil {
 		return err
 	}
-	name := s.files.Filename(key)
-	dir := filepath.Dir(name)
-	temporary := filepath.Join(dir, newTemporaryName())
+	name := s.filename(key)
+	temporary := filepath.Join(filepath.Dir(name), newTemporaryName())
 	err := s.create(temporary, value)
 	if err == nil {
 		err = s.os.Rename(temporary, name)
@@ -94,7 +99,7 @@ func (s *fileStore) write(key string, value []byte) error {
 		_ = s.os.Remove(temporary) // else the sweeper takes it
 		return err
 	}
-	return s.syncDir(dir)
+	return s.syncDirOf(name)
 }
 
 // create makes a file that must not exist yet.
@@ -124,14 +129,14 @@ func (e *createdError) Unwrap() error { return e.error }
 // makeDir makes a folder and, where names must be durable, syncs those above
 // it: the name of a new folder can be lost, too. Once is enough for each.
 func (s *fileStore) makeDir(key string) error {
-	if err := s.os.MkdirAll(s.files.Filename(key)); err != nil {
+	if err := s.os.MkdirAll(s.filename(key)); err != nil {
 		return err
 	}
 	if !s.traits().durable || s.synced.has(key) {
 		return nil
 	}
 	for parent := path.Dir(key); ; parent = path.Dir(parent) {
-		if err := s.os.SyncDir(s.files.Filename(parent)); err != nil {
+		if err := s.os.SyncDir(s.filename(parent)); err != nil {
 			return err
 		}
 		if parent == "." {
@@ -142,11 +147,12 @@ func (s *fileStore) makeDir(key string) error {
 	return nil
 }
 
-func (s *fileStore) syncDir(dir string) error {
+// syncDirOf makes a new name durable where it must be.
+func (s *fileStore) syncDirOf(name string) error {
 	if !s.traits().durable {
 		return nil
 	}
-	return s.os.SyncDir(dir)
+	return s.os.SyncDir(filepath.Dir(name))
 }
 
 // Temporary names have the length of no record's and a letter that is not hex.

@@ -19,7 +19,7 @@ func (s *fileStore) prepare(ctx context.Context) (evidence, error) {
 	var random [16]byte
 	rand.Read(random[:]) // never fails
 	key := probeDir + "/" + hex.EncodeToString(random[:])
-	name, second := s.files.Filename(key), s.files.Filename(key+"-2")
+	name, second := s.filename(key), s.filename(key+"-2")
 	if err := s.store(ctx, key, random[:]); err != nil {
 		return evidence{}, err
 	}
@@ -42,7 +42,7 @@ func (s *fileStore) prepare(ctx context.Context) (evidence, error) {
 }
 
 func (s *fileStore) examineCreate(ctx context.Context, taken string) error {
-	err := s.create(s.files.Filename(taken), nil)
+	err := s.create(s.filename(taken), nil)
 	if err == nil {
 		return refusal(s, "it creates a file anew that exists")
 	}
@@ -77,7 +77,7 @@ func (s *fileStore) resume(_ context.Context, e evidence) bool {
 }
 
 // folder is the name of the folder that the probe writes to.
-func (s *fileStore) folder() string { return s.files.Filename(probeDir) }
+func (s *fileStore) folder() string { return s.filename(probeDir) }
 
 // surroundings are what can be seen without writing: all traits but links.
 func (s *fileStore) surroundings() (t traits, local bool) {

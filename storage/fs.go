@@ -30,7 +30,7 @@ type file interface {
 
 type operatingSystem struct{}
 
-func (operatingSystem) ReadFile(name string) ([]byte, error)  { return os.ReadFile(name) }
+func (operatingSystem) ReadFile(name string) ([]byte, error)  { return readFile(name) }
 func (operatingSystem) MkdirAll(dir string) error             { return os.MkdirAll(dir, 0o700) }
 func (operatingSystem) Rename(from, to string) error          { return os.Rename(from, to) }
 func (operatingSystem) Link(from, to string) error            { return os.Link(from, to) }

@@ -25,7 +25,7 @@ func (s *fileStore) sweep(ctx context.Context, b *broom) error {
 
 // buckets returns the folders below dir that are ours.
 func (s *fileStore) buckets(ctx context.Context, dir string) ([]uint32, error) {
-	entries, err := os.ReadDir(s.files.Filename(dir))
+	entries, err := os.ReadDir(s.filename(dir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -44,7 +44,7 @@ func (s *fileStore) buckets(ctx context.Context, dir string) ([]uint32, error) {
 // sweepBucket removes our files from the folder of a closed bucket, and the
 // folder when nothing else is in it.
 func (s *fileStore) sweepBucket(ctx context.Context, b *broom, dir string) error {
-	name := s.files.Filename(dir)
+	name := s.filename(dir)
 	folder, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -18,6 +18,9 @@ const profileSeconds = 5
 // writeProfiles writes a CPU profile of each Caddy with this plugin while it
 // does nothing but redeem, by Caddy's own pprof endpoint.
 func (b *bench) writeProfiles(context.Context) error {
+	if err := os.MkdirAll(b.profile, 0o755); err != nil {
+		return err
+	}
 	for _, s := range b.subjects {
 		if s.floor() || s.peer {
 			continue

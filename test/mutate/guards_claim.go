@@ -125,7 +125,7 @@ var claimGuards = []group{{
 			"if errors.Is(err, fs.ErrNotExist) {\n\t\treturn lost, nil\n\t}\n\tif err != nil {\n\t\treturn uncertain, err\n\t}\n\tif !bytes.Equal", "if errors.Is(err, fs.ErrNotExist) {\n\t\trecord, err = sealed, nil\n\t}\n\tif err != nil {\n\t\treturn uncertain, err\n\t}\n\tif !bytes.Equal",
 			"TestRecordThatComesBackIsNotClaimedAgain/F33 a marker that was swept meanwhile: network"},
 		{"a claim is durable before anybody acts on it", "F35", "its folder is not synced",
-			"if err := s.syncDir(filepath.Dir(to)); err != nil {", "if OFF {\n\t} else if err := s.syncDir(filepath.Dir(to)); err != nil {",
+			"if err := s.syncDirOf(to); err != nil {", "if OFF {\n\t} else if err := s.syncDirOf(to); err != nil {",
 			"TestDurableClaim/F35 on a network the marker and its folder are synced before the record goes"},
 		{"a link is no claim on a network", "F18", "it is",
 			"if !s.traits().links {", "if false && !s.traits().links {",
