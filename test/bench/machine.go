@@ -56,12 +56,15 @@ func processor() string {
 	return runtime.GOARCH
 }
 
+// kernel is the version without what a distribution adds to it.
 func kernel() string {
 	var name unix.Utsname
 	if unix.Uname(&name) != nil {
 		return ""
 	}
-	return unix.ByteSliceToString(name.Release[:])
+	release := unix.ByteSliceToString(name.Release[:])
+	parts := strings.SplitN(release, ".", 3)
+	return strings.Join(parts[:min(2, len(parts))], ".")
 }
 
 func fileSystem(dir string) string {

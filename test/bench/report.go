@@ -85,7 +85,7 @@ func (b *bench) table(connections int) section {
 		row = append(row, format("%.2f", s.median(connections, func(x sample) float64 { return x.Rate / x.FloorRate })))
 		row = append(row, format("%.0f", s.median(connections, func(x sample) float64 { return x.P50 })))
 		row = append(row, format("%.0f", s.median(connections, func(x sample) float64 { return x.P99 })))
-		row = append(row, format("%.0f", float64(s.rss)/(1<<20)))
+		row = append(row, format("%.0f", mebibytes(s.rss)))
 		t.Rows = append(t.Rows, row)
 		if s.beside != nil {
 			t.Rows = append(t.Rows, []string{"… Redis itself", format("%.0f", s.median(connections, func(x sample) float64 { return x.BesideCPU }))})

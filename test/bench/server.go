@@ -144,15 +144,22 @@ func (s *server) ask(path string) (string, error) {
 }
 
 // residentSet is the server's RSS in bytes.
-func (s *server) residentSet() (int64, error) {
+func (s *server) residentSet() (int64, error) { return s.memory("VmRSS") }
+
+// private is the part of the RSS that is no file's: of the program itself, which
+// is most of the rest, the kernel maps more or less as it happens to be cached.
+func (s *server) private() (int64, error) { return s.memory("RssAnon") }
+
+// memory is a field of /proc/PID/status in bytes.
+func (s *server) memory(field string) (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.pid))
 	if err != nil {
 		return 0, err
 	}
 	var kib int64
-	_, after, _ := strings.Cut(string(status), "VmRSS:")
+	_, after, _ := strings.Cut(string(status), field+":")
 	if _, err := fmt.Sscan(after, &kib); err != nil {
-		return 0, fmt.Errorf("reading the RSS of %s: %w", s.name, err)
+		return 0, fmt.Errorf("reading %s of %s: %w", field, s.name, err)
 	}
 	return kib << 10, nil
 }
