@@ -99,11 +99,6 @@ func (x *authorization) accept() error {
 // authorizing is the request variable that is set while routes run.
 const authorizing = "oidc_token.authorizing"
 
-func configReplaced(err error) error {
-	return &oauth.Error{Kind: oauth.TemporarilyUnavailable, Reason: oauth.ConfigReplaced, RetryAfter: time.Second, Err: err,
-		Hint: "the request was under way when a reload removed the issuer"}
-}
-
 // parameters checks what HTTP itself decides, in the order TLS, method and
 // early data, and returns the parameters form-encoded: the query, or the body
 // of a POST (Core §3.1.2.1).

@@ -146,14 +146,19 @@ func (x *responder) token() (*token.Response, error) {
 	// client.
 	serving, err := x.begin()
 	if err != nil {
-		return nil, &oauth.Error{Kind: oauth.TemporarilyUnavailable, Reason: oauth.ConfigReplaced, RetryAfter: time.Second, Err: err,
-			Hint: "the request was under way when a reload removed the issuer; the code stays good"}
+		return nil, configReplaced(err)
 	}
 	defer serving.end()
 	x.handOver(serving)
 	response, attempt, err := x.endpoint.Respond(r, body, clientIP(r))
 	x.attempt = attempt
 	return response, err
+}
+
+// configReplaced says so where a request can begin at no issuer any more.
+func configReplaced(err error) error {
+	return &oauth.Error{Kind: oauth.TemporarilyUnavailable, Reason: oauth.ConfigReplaced, RetryAfter: time.Second, Err: err,
+		Hint: "the request was under way when a reload removed the issuer; it has changed nothing: a code stays good"}
 }
 
 // handOver makes another issuer answer, if it is another.
