@@ -57,7 +57,7 @@ func TestASetThatNobodyLookedAfter(t *testing.T) {
 		if f.known.places[f.place].set != nil {
 			t.Error("they are remembered")
 		}
-		if !f.known.has(f.place) {
+		if before, _ := f.known.has(f.place, f.known.number()); !before {
 			t.Error("it is forgotten that there were keys")
 		}
 	})

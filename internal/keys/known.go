@@ -53,11 +53,13 @@ func (k *known) number() uint64 {
 	return k.begun
 }
 
-// add remembers that there are keys at p.
-func (k *known) add(p place.Place) {
+// add remembers that the reading of that number found keys at p.
+func (k *known) add(p place.Place, number uint64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.put(p, k.places[p])
+	h := k.places[p]
+	h.since = max(h.since, number)
+	k.put(p, h)
 }
 
 // keep remembers a set. One whose reading began before that of the last, or
@@ -88,11 +90,14 @@ func (k *known) put(p place.Place, h held) {
 	k.places[p] = h
 }
 
-func (k *known) has(p place.Place) bool {
+// has reports whether keys were found at p before the reading of that number
+// began, and whether they were since: then what that reading did not find says
+// nothing.
+func (k *known) has(p place.Place, number uint64) (before, since bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	_, ok := k.places[p]
-	return ok
+	h, ok := k.places[p]
+	return ok && h.since <= number, ok && h.since > number
 }
 
 // set returns the last set at p that these encryption keys opened; nil: none.

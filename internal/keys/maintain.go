@@ -133,8 +133,8 @@ func (a *Automatic) due(found *snapshot) ([]creation, error) {
 		return nil, errors.New("the storage does not list the signing key that it stored")
 	}
 	if len(found.records) == 0 && len(found.unopened) == 0 && wanted > 0 {
-		if err := a.disappeared(); err != nil {
-			return nil, err
+		if outdated, err := a.disappeared(found); outdated || err != nil {
+			return nil, err // the next round knows more
 		}
 	}
 	if len(found.unopened) > 0 {
@@ -148,18 +148,20 @@ func (a *Automatic) due(found *snapshot) ([]creation, error) {
 
 // disappeared tells a storage that was emptied from that of a new issuer:
 // another identity would be worse than none, since every relying party would
-// have to be told.
-func (a *Automatic) disappeared() error {
+// have to be told. A reading that found nothing may be outdated: another has
+// found the keys that another node has just made.
+func (a *Automatic) disappeared(found *snapshot) (outdated bool, err error) {
+	before, since := a.known.has(a.place, found.number)
 	switch {
-	case !a.known.has(a.place):
-		return nil
+	case !before:
+		return since, nil
 	case a.certain:
-		return errDisappeared
+		return false, errDisappeared
 	}
 	a.doubt.Do(func() {
 		a.logger.Error("the issuer had signing keys before and gets new ones: another storage, or its own was emptied", "storage", a.place.Storage)
 	})
-	return nil
+	return false, nil
 }
 
 // making lists the algorithms in the order their keys are made in.

@@ -156,7 +156,7 @@ func (a *Automatic) remember(found *snapshot) {
 	if a.certain {
 		a.known.keep(a.place, found, a.opens)
 	} else {
-		a.known.add(a.place)
+		a.known.add(a.place, found.number)
 	}
 }
 

@@ -64,10 +64,14 @@ func (a *Automatic) replace(ctx context.Context, dropOld bool) (made []*record, 
 		if len(found.unopened) > 0 {
 			return nil, fmt.Errorf("%d signing keys in storage do not open: %s", len(found.unopened), found.remedies())
 		}
-		if len(found.records) > 0 {
+		exist := len(found.records) > 0
+		if !exist {
+			if exist, err = a.disappeared(found); err != nil {
+				return nil, err
+			}
+		}
+		if exist {
 			delay = settle
-		} else if err := a.disappeared(); err != nil {
-			return nil, err
 		}
 	}
 	for _, alg := range a.algorithms {
