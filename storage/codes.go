@@ -29,9 +29,7 @@ var (
 	ErrUnavailable = errors.New("storage did not answer")                    // nothing was changed: 503
 	ErrUncertain   = errors.New("storage failed while the code was claimed") // the code counts as spent: 500
 	ErrRefused     = errors.New("storage cannot carry single-use codes")     // the probe found a wrong answer
-	// ErrLate is joined with ErrUnavailable where a call was given up that may
-	// still happen.
-	ErrLate = bounded.ErrLate
+	ErrLate        = errors.New("the record may be stored yet")              // joined with ErrUnavailable
 )
 
 const (
@@ -172,6 +170,9 @@ func (c *Codes) Store(ctx context.Context, r *Record) (code string, err error) {
 	_, err = call(ctx, c, "store", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, c.backend.store(ctx, id.record, sealed)
 	})
+	if _, silent := errors.AsType[*bounded.NoAnswer](err); silent && !errors.Is(err, bounded.ErrBusy) {
+		err = fmt.Errorf("%w: %w", ErrLate, err)
+	}
 	if err != nil {
 		return "", fmt.Errorf("storing authorization code: %w: %w", ErrUnavailable, err)
 	}

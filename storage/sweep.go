@@ -74,6 +74,9 @@ func (c *Codes) Sweep(ctx context.Context) (int, error) {
 	if n > 0 {
 		c.observe(Event{Operation: "swept", Count: n})
 	}
+	if _, silent := errors.AsType[*bounded.NoAnswer](err); silent && ctx.Err() == nil {
+		c.failed("list", err) // or what comes after it: nobody below has told
+	}
 	if err != nil {
 		return n, fmt.Errorf("sweeping authorization codes: %w", err)
 	}
