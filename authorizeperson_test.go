@@ -87,7 +87,7 @@ var requestEnded = make(chan struct{}, 1)
 // unrulyHandler is a handler that goes on as often as it says, or panics.
 type unrulyHandler struct {
 	Goes   int    `json:"goes"`
-	Tells  bool   `json:"tells"` // requestEnded, where login_hint says tell
+	Tells  bool   `json:"tells"` // requestEnded, where login_hint or a header says tell
 	Waits  bool   `json:"waits"` // longer than a body may take, where login_hint says wait
 	Writes bool   `json:"writes"`
 	Panics string `json:"panics"` // "panic" or "abort"
@@ -121,7 +121,7 @@ func (unrulyHandler) CaddyModule() caddy.ModuleInfo {
 }
 
 func (u *unrulyHandler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if u.Tells && r.URL.Query().Get("login_hint") == "tell" {
+	if u.Tells && (r.URL.Query().Get("login_hint") == "tell" || r.Header.Get("Test-Tell") != "") {
 		context.AfterFunc(r.Context(), func() { requestEnded <- struct{}{} })
 	}
 	if u.Waits && r.URL.Query().Get("login_hint") == "wait" {

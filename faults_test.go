@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -175,35 +177,79 @@ func TestStorageFaults(t *testing.T) {
 	})
 }
 
-func TestSecondRedemptionMeanwhile(t *testing.T) {
-	s, memory := memorySite(t)
-	t.Run("A06 a second redemption while the first is under way is refused at once", func(t *testing.T) {
-		code := s.mint(oidctoken.MintRequest{ClientID: "web"})
-		memory.Reset()
-		reached, release := make(chan struct{}), make(chan struct{})
-		stored := false
-		memory.Before(onCodes(func(_ context.Context, call storagetest.Call) error {
-			if call.Op == storagetest.OpStore {
-				stored = true
-			}
-			if stored && call.Op == storagetest.OpDelete {
-				close(reached)
-				<-release
-			}
-			return nil
-		}))
-		first := make(chan *answer)
-		go func() {
-			a, _ := s.try(s.redemption(code))
-			first <- a
-		}()
-		<-reached
-		s.send(s.redemption(code)).wantError(t, 400, "invalid_grant")
-		close(release)
-		if a := <-first; a == nil {
-			t.Fatal("the first redemption got no answer")
-		} else {
-			a.wantTokens(t)
+// holdDeletion makes the next deletion of a code's record wait: the claim is
+// under way then.
+func holdDeletion(memory *storagetest.Memory) (reached, release chan struct{}) {
+	reached, release = make(chan struct{}), make(chan struct{})
+	var held atomic.Bool
+	memory.Before(onCodes(func(_ context.Context, call storagetest.Call) error {
+		if call.Op == storagetest.OpDelete && held.CompareAndSwap(false, true) {
+			close(reached)
+			<-release
 		}
+		return nil
+	}))
+	return reached, release
+}
+
+func TestRedemptionsMeanwhile(t *testing.T) {
+	s, memory := memorySite(t)
+	code, another := s.mint(oidctoken.MintRequest{ClientID: "web"}), s.mint(oidctoken.MintRequest{ClientID: "web"})
+	reached, release := holdDeletion(memory)
+	first := s.inFlight(s.redemption(code))
+	<-reached
+	t.Run("A06 a second redemption while the first is under way is refused at once", func(t *testing.T) {
+		s.send(s.redemption(code)).wantError(t, 400, "invalid_grant")
 	})
+	t.Run("F02 no request waits behind the redemption of another code", func(t *testing.T) {
+		s.send(s.redemption(another)).wantTokens(t)
+	})
+	close(release)
+	t.Run("the first gets its tokens", func(t *testing.T) {
+		a := <-first
+		if a == nil {
+			t.Fatal("no answer")
+		}
+		a.wantTokens(t)
+	})
+}
+
+// tellingSite tells of requests to the token endpoint that end.
+var tellingSite = strings.Replace(oneSite, "oidc_token {", "route {\ntest_unruly tell go\noidc_token {", 1) + "\n}"
+
+func TestTheClientIsGone(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		leave func(*net.TCPConn) error
+	}{
+		{"F13 tokens for a client that closed its connection are reported as not delivered", (*net.TCPConn).Close},
+		{"F13 so are those for one whose connection was reset", func(c *net.TCPConn) error {
+			_ = c.SetLinger(0)
+			return c.Close()
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			const undelivered = `caddy_oidc_token_requests_total{grant="authorization_code",outcome="server_error",reason="issued_undelivered"}`
+			s, memory := memorySite(t)
+			if err := s.loadOn(tellingSite, "test_memory"); err != nil {
+				t.Fatal(err)
+			}
+			before := s.value(t, undelivered)
+			code := s.mint(oidctoken.MintRequest{ClientID: "web"})
+			reached, release := holdDeletion(memory)
+			c := s.dial(t)
+			head, body := s.written(code)
+			if _, err := fmt.Fprintf(c, "%sTest-Tell: yes\r\n\r\n%s", head, body); err != nil {
+				t.Fatal(err)
+			}
+			<-reached
+			if err := row.leave(c); err != nil {
+				t.Fatal(err)
+			}
+			<-requestEnded
+			close(release)
+			eventually(t, "it is not reported", func() bool { return s.value(t, undelivered) == before+1 })
+			s.send(s.redemption(code)).wantError(t, 400, "invalid_grant")
+		})
+	}
 }

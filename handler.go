@@ -1,6 +1,7 @@
 package oidctoken
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -192,9 +193,15 @@ func (i *issuer) secure(r *http.Request) bool {
 }
 
 func (x *responder) writeToken(response *token.Response) {
-	if err := x.write(http.StatusOK, response.JSON()); err != nil {
+	err := x.write(http.StatusOK, response.JSON())
+	if err == nil {
+		// What is written only waits to be sent. That there is nobody to send it
+		// to ends the request's context.
+		err = context.Cause(x.r.Context())
+	}
+	if err != nil {
 		x.log(&oauth.Error{Kind: oauth.ServerError, Reason: oauth.Undelivered, Err: err,
-			Hint: "the code is spent and the client did not get its tokens; it has to start over"})
+			Hint: "the client went away before it was answered; the code is spent, and it has to start over"})
 		return
 	}
 	x.log(nil)
