@@ -187,9 +187,10 @@ func (a *Automatic) JWKS(ctx context.Context) (json.RawMessage, error) {
 	return a.view(a.recent(ctx, current, now), now).jwks, nil
 }
 
-// recent returns a reading that no key can be missing from.
+// recent returns a reading that no key can be missing from, or the same again
+// where the storage does not answer.
 func (a *Automatic) recent(ctx context.Context, current *snapshot, now time.Time) *snapshot {
-	if current.young(now) || current.age(now) > jwksMaxAge {
+	if current.dated(now) {
 		patience := pathTimeout
 		if current.allYoung(now) {
 			patience = firstTimeout

@@ -26,7 +26,7 @@ type Files struct {
 
 // LoadFiles reads PEM files (PKCS#8, PKCS#1, SEC1); the first key signs for its
 // algorithm, all are published. An RSA key serves rsaAlg (RS256 when empty).
-// The Set is a *Files. Errors name the file and never its content.
+// Errors name the file and never its content.
 func LoadFiles(files []string, rsaAlg token.Algorithm) (*Files, error) {
 	if len(files) == 0 {
 		return nil, errors.New("no key file is named")

@@ -51,7 +51,7 @@ func (a *Automatic) lock(ctx context.Context) (unlock func(), err error) {
 }
 
 func (a *Automatic) tryLock(ctx context.Context) (err error) {
-	defer recovered(&err)
+	defer a.recovered(&err)
 	return a.storage.Lock(ctx, a.lockName())
 }
 
@@ -78,7 +78,7 @@ func (a *Automatic) tryUnlock(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 	defer cancel()
 	err := func() (err error) {
-		defer recovered(&err)
+		defer a.recovered(&err)
 		return a.storage.Unlock(ctx, a.lockName())
 	}()
 	if err != nil {

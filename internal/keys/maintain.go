@@ -50,8 +50,8 @@ func (s *snapshot) remedies() string {
 }
 
 // Run creates missing keys, follows storage, rotates and retires until ctx is
-// done. The request path never writes: until Run has read the set for the
-// first time SigningKey and JWKS wait for it, bounded by their context.
+// done. The request path never writes: until there is a set SigningKey and JWKS
+// read the storage themselves and wait for one, for firstTimeout at most.
 func (a *Automatic) Run(ctx context.Context) {
 	retry, said := time.Second, ""
 	for ctx.Err() == nil {
@@ -92,7 +92,7 @@ func (a *Automatic) say(err error, said string) string {
 
 // maintain does once what Run does over and over.
 func (a *Automatic) maintain(ctx context.Context) (err error) {
-	defer recovered(&err)
+	defer a.recovered(&err)
 	a.takeOver() // first: this round would make any set one that is looked after
 	a.known.arrive(a.place)
 	defer func() { a.known.leave(a.place, a.now()) }()

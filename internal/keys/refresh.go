@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -39,7 +40,8 @@ type reading struct {
 
 // refresh returns what a reading found that began after the call did. There is
 // one reading at a time and at most one more to come, which all callers in the
-// meantime share: a storage that hangs costs one goroutine, not one a request.
+// meantime share: a storage that hangs holds the goroutine that reads and those
+// of at most maxCalls calls, not one a request.
 func (a *Automatic) refresh(ctx context.Context) (*snapshot, error) {
 	a.mu.Lock()
 	r := a.next
@@ -225,10 +227,11 @@ func (a *Automatic) load(ctx context.Context, storageKey string, before *snapsho
 	return r, nil
 }
 
-// recovered turns a storage's panic into an error: in a goroutine of our own it
-// would end the server.
-func recovered(err *error) {
+// recovered turns a panic, most likely the storage's, into an error: in a
+// goroutine of our own it would end the server.
+func (a *Automatic) recovered(err *error) {
 	if r := recover(); r != nil {
-		*err = fmt.Errorf("storage panicked: %v", r)
+		a.logger.Error("panic while looking after the signing keys", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		*err = fmt.Errorf("panicked: %v", r)
 	}
 }

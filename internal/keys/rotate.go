@@ -10,12 +10,12 @@ import (
 )
 
 // Rotate makes a new key for every algorithm now; it signs 10 s later, when
-// every node publishes it. dropOld also withdraws the old ones at once, from
-// this node now and from others when they next read the storage (after 35 s at
-// most), and is the way out where they no longer open: tokens they signed no
-// longer verify.
+// every node publishes it. dropOld withdraws the old ones, and the new sign, at
+// once: on this node now and on others when they next read the storage (after
+// 35 s at most). It is the way out where the old no longer open: tokens they
+// signed no longer verify.
 func (a *Automatic) Rotate(ctx context.Context, dropOld bool) (states []State, err error) {
-	defer recovered(&err)
+	defer a.recovered(&err)
 	if err := a.beginWriting(ctx); err != nil {
 		return nil, err
 	}

@@ -37,6 +37,9 @@ func (s *snapshot) young(now time.Time) bool {
 	return slices.ContainsFunc(s.records, func(r *record) bool { return r.young(now) })
 }
 
+// dated reports whether another node may have made a key since, and signs with it.
+func (s *snapshot) dated(now time.Time) bool { return s.young(now) || s.age(now) > jwksMaxAge }
+
 // allYoung reports whether the issuer is new: no node can rely on any key's
 // being known to all.
 func (s *snapshot) allYoung(now time.Time) bool {

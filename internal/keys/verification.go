@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/authentiq/caddy-oidc-token/internal/token"
 )
@@ -9,7 +10,8 @@ import (
 // VerificationKey returns the published key with that kid from memory. One that
 // is not there may have been made by another node a moment ago: then it is
 // looked for as JWKS looks for keys, and no oftener. Errors:
-// token.ErrUnknownKey, ErrUnavailable.
+// token.ErrUnknownKey; ErrUnavailable, also where the storage does not say
+// whether there is such a key.
 func (a *Automatic) VerificationKey(ctx context.Context, kid string) (*token.PublicKey, error) {
 	current, err := a.ready(ctx)
 	if err != nil {
@@ -19,8 +21,12 @@ func (a *Automatic) VerificationKey(ctx context.Context, kid string) (*token.Pub
 	if key := a.view(current, now).verifies(kid); key != nil {
 		return key, nil
 	}
-	if key := a.view(a.recent(ctx, current, now), now).verifies(kid); key != nil {
+	latest := a.recent(ctx, current, now)
+	if key := a.view(latest, now).verifies(kid); key != nil {
 		return key, nil
+	}
+	if latest == current && current.dated(now) {
+		return nil, fmt.Errorf("%w: the storage does not say whether another node has made the key of a token", ErrUnavailable)
 	}
 	return nil, token.ErrUnknownKey
 }

@@ -104,6 +104,24 @@ func TestVerificationKey(t *testing.T) {
 			t.Errorf("the storage was listed %d times", n)
 		}
 	})
+	t.Run("F44 that another node made is not unknown where the storage is away", func(t *testing.T) {
+		a, b := nodes(t, newMemory(), nil)
+		a.round()
+		b.round()
+		a.clock.advance(time.Hour)
+		a.round()
+		b.round()
+		if _, err := a.Rotate(context.Background(), false); err != nil {
+			t.Fatal(err)
+		}
+		a.clock.advance(settle)
+		made := a.signer(token.ES256)
+		a.store.before = func(string, string) error { return errFault }
+		wantKey(t, b, made, ErrUnavailable)
+		a.store.before = nil
+		a.clock.advance(2 * time.Second)
+		wantKey(t, b, made, nil)
+	})
 	t.Run("where there are no keys is not unknown", func(t *testing.T) {
 		f := newFixture(t, newMemory(), newClock(), nil)
 		f.store.before = func(string, string) error { return errFault }
