@@ -64,6 +64,9 @@ func NewCodeAt(t time.Time) string { return newCode(bucketOf(t)) }
 // BucketName reports whether a folder of that name is a bucket.
 func BucketName(name string) bool { _, ok := parseBucket(name); return ok }
 
+// NewMark returns the mark of a generic claim.
+func NewMark() []byte { return newMark() }
+
 // Purge forgets what expired.
 func (s *UsedSet) Purge(now time.Time) { s.purge(now) }
 
@@ -94,7 +97,7 @@ func (c *Codes) Traits() (boot string, durable, links bool) {
 type Step struct {
 	Op string // "read", "mkdir", "create", "write", "sync", "close", "rename", "link", "remove", "stat", "syncdir"
 	N  int    // from 1
-	// Name is that of the file that is read.
+	// Name is that of the file or folder, of a rename or link the new one.
 	Name string
 }
 
@@ -108,11 +111,9 @@ type Faults struct {
 }
 
 // SetFaults puts faults between the file storage and the operating system.
-func (c *Codes) SetFaults(f *Faults) { c.backend.(*fileStore).os = &faulty{f} }
+func (c *Codes) SetFaults(f *Faults) { c.backend.(*fileStore).os = &faulty{f: f} }
 
-func (f *Faults) around(op string, effect func() error) error { return f.aroundFile(op, "", effect) }
-
-func (f *Faults) aroundFile(op, name string, effect func() error) error {
+func (f *Faults) around(op, name string, effect func() error) error {
 	f.mu.Lock()
 	f.n++
 	step := Step{op, f.n, name}
@@ -140,57 +141,63 @@ func (f *Faults) Reset() {
 	f.n, f.Steps, f.Before, f.After = 0, nil, nil, nil
 }
 
-type faulty struct{ f *Faults }
+// faulty has the production code make each call, so that what is tested with
+// faults is that, too.
+type faulty struct {
+	f  *Faults
+	os operatingSystem
+}
 
 func (o *faulty) ReadFile(name string) (b []byte, err error) {
-	err = o.f.aroundFile("read", name, func() error { b, err = os.ReadFile(name); return err })
+	err = o.f.around("read", name, func() error { b, err = o.os.ReadFile(name); return err })
 	return b, err
 }
 
 func (o *faulty) MkdirAll(dir string) error {
-	return o.f.around("mkdir", func() error { return operatingSystem{}.MkdirAll(dir) })
+	return o.f.around("mkdir", dir, func() error { return o.os.MkdirAll(dir) })
 }
 
 func (o *faulty) Rename(from, to string) error {
-	return o.f.around("rename", func() error { return os.Rename(from, to) })
+	return o.f.around("rename", to, func() error { return o.os.Rename(from, to) })
 }
 
 func (o *faulty) Link(from, to string) error {
-	return o.f.around("link", func() error { return os.Link(from, to) })
+	return o.f.around("link", to, func() error { return o.os.Link(from, to) })
 }
 
 func (o *faulty) Remove(name string) error {
-	return o.f.around("remove", func() error { return os.Remove(name) })
+	return o.f.around("remove", name, func() error { return o.os.Remove(name) })
 }
 
 func (o *faulty) Stat(name string) (info fs.FileInfo, err error) {
-	err = o.f.around("stat", func() error { info, err = os.Stat(name); return err })
+	err = o.f.around("stat", name, func() error { info, err = o.os.Stat(name); return err })
 	return info, err
 }
 
 func (o *faulty) SyncDir(dir string) error {
-	return o.f.around("syncdir", func() error { return operatingSystem{}.SyncDir(dir) })
+	return o.f.around("syncdir", dir, func() error { return o.os.SyncDir(dir) })
 }
 
 func (o *faulty) Create(name string) (made file, err error) {
-	err = o.f.around("create", func() error { made, err = operatingSystem{}.Create(name); return err })
+	err = o.f.around("create", name, func() error { made, err = o.os.Create(name); return err })
 	if err != nil {
 		return nil, err
 	}
-	return &faultyFile{o.f, made}, nil
+	return &faultyFile{o.f, name, made}, nil
 }
 
 type faultyFile struct {
 	f    *Faults
+	name string
 	file file
 }
 
 func (f *faultyFile) Write(p []byte) (n int, err error) {
-	err = f.f.around("write", func() error { n, err = f.file.Write(p); return err })
+	err = f.f.around("write", f.name, func() error { n, err = f.file.Write(p); return err })
 	return n, err
 }
-func (f *faultyFile) Sync() error  { return f.f.around("sync", f.file.Sync) }
-func (f *faultyFile) Close() error { return f.f.around("close", f.file.Close) }
+func (f *faultyFile) Sync() error  { return f.f.around("sync", f.name, f.file.Sync) }
+func (f *faultyFile) Close() error { return f.f.around("close", f.name, f.file.Close) }
 
 // SetOverwriting makes the operating system take a name that exists.
 func (c *Codes) SetOverwriting(op string) {

@@ -1,9 +1,12 @@
 package storage_test
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -106,6 +109,74 @@ func TestDurableClaim(t *testing.T) {
 		wantError(t, codes.Redeem(t.Context(), found), nil)
 		wantSteps(t, faults, "mkdir link remove")
 	})
+}
+
+// Which folders are synced: those above a new bucket before its marker is made,
+// and the marker's, not the record's, before the record goes.
+func TestFoldersOfAClaimAreSynced(t *testing.T) {
+	for _, row := range []struct {
+		name, claim string
+		local       bool
+	}{
+		{"network", "create", false},
+		{"local, without a boot id", "link", true},
+	} {
+		t.Run(row.name, func(t *testing.T) { testSyncedFolders(t, row.local, row.claim, 0) })
+		for n := 2; n <= 5; n++ { // the first makes the folder
+			t.Run(fmt.Sprintf("%s: again after call %d, which failed", row.name, n), func(t *testing.T) {
+				testSyncedFolders(t, row.local, row.claim, n)
+			})
+		}
+	}
+}
+
+// testSyncedFolders claims the first code of a bucket; where a call is to fail,
+// it fails once, and the claim is made again.
+func testSyncedFolders(t *testing.T, local bool, claim string, failing int) {
+	c, dir := noon(), t.TempDir()
+	codes, faults := fileNode(t, dir, c, local, "")
+	code := mint(t, codes, c.Now())
+	found := load(t, codes, code)
+	record, marker := codes.Keys(code)
+	bucket := path.Dir(marker)
+	want := []string{"mkdir " + bucket}
+	for _, above := range []string{path.Dir(bucket), codes.Prefix(), path.Dir(codes.Prefix()), "."} {
+		want = append(want, "syncdir "+above)
+	}
+	want = append(want, claim+" "+marker, "syncdir "+bucket, "remove "+record)
+	faults.Reset()
+	if failing > 0 {
+		faults.Before = func(s storage.Step) error {
+			if s.N == failing {
+				return syscall.EIO
+			}
+			return nil
+		}
+		wantError(t, codes.Redeem(t.Context(), found), storage.ErrUnavailable)
+		wantNames(t, faults, dir, want[:failing])
+		faults.Reset()
+	}
+	wantError(t, codes.Redeem(t.Context(), found), nil)
+	wantNames(t, faults, dir, want)
+}
+
+// wantNames compares the steps that concern names, and where below dir.
+func wantNames(t *testing.T, f *storage.Faults, dir string, want []string) {
+	t.Helper()
+	var got []string
+	for _, step := range f.Steps {
+		switch step.Op {
+		case "mkdir", "create", "link", "syncdir", "remove":
+			name, err := filepath.Rel(dir, step.Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, step.Op+" "+filepath.ToSlash(name))
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("steps are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
 }
 
 func TestCodeOfAnotherBootIsRefused(t *testing.T) {

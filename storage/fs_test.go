@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -31,6 +32,20 @@ func TestReadFile(t *testing.T) {
 		}
 		if _, err := readFile(t.TempDir()); err == nil || errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("a folder: got %v", err)
+		}
+	})
+}
+
+func TestSyncDir(t *testing.T) {
+	if err := (operatingSystem{}).SyncDir(t.TempDir()); err != nil {
+		t.Error(err)
+	}
+	t.Run("a folder that does not exist is not taken for synced", func(t *testing.T) {
+		if runtime.GOOS == "windows" {
+			t.Skip("no folder is synced there")
+		}
+		if err := (operatingSystem{}).SyncDir(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("got %v", err)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"path/filepath"
 	"testing"
 
 	"github.com/authentiq/caddy-oidc-token/storage"
@@ -33,6 +34,19 @@ func TestLocalFileSystems(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			if got := storage.LocalMagic(row.magic); got != row.local {
 				t.Errorf("local: %v", got)
+			}
+		})
+	}
+}
+
+func TestWhatIsNotKnownIsNotLocal(t *testing.T) {
+	for _, row := range []struct{ name, dir string }{
+		{"a file system that keeps no files", "/proc"},
+		{"a folder that does not exist", filepath.Join(t.TempDir(), "none")},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if storage.IsLocal(row.dir) {
+				t.Error("it is taken for local")
 			}
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/authentiq/caddy-oidc-token/storage"
 	"github.com/authentiq/caddy-oidc-token/storage/storagetest"
 )
 
@@ -27,5 +28,25 @@ func TestEachClaimHasAMarkOfItsOwn(t *testing.T) {
 	}
 	if len(seen) != 100 {
 		t.Errorf("100 claims have %d marks", len(seen))
+	}
+}
+
+// TestMarksAreRandom: two processes that start alike must not make the same, as
+// they would by counting, which leaves most digits as they are.
+func TestMarksAreRandom(t *testing.T) {
+	const size, marks, atLeast = 32, 256, 8
+	var seen [size]map[byte]bool
+	for i := range seen {
+		seen[i] = make(map[byte]bool)
+	}
+	for range marks {
+		for i, digit := range storage.NewMark() {
+			seen[i][digit] = true
+		}
+	}
+	for i, digits := range seen {
+		if len(digits) < atLeast { // by chance less than once in 10⁸⁰ runs
+			t.Errorf("digit %d of %d marks has %d values, want %d or more", i, marks, len(digits), atLeast)
+		}
 	}
 }
