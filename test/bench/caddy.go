@@ -103,8 +103,7 @@ func hashed(secret string) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// tokenRequest is RFC 6749 §4.1.3's, as any client sends it. from is where it
-// says that it comes from; "": it says nothing.
+// tokenRequest is RFC 6749 §4.1.3's, as any client sends it.
 func tokenRequest(address, path, basic, code string) []byte {
 	body := "grant_type=authorization_code&code=" + code + "&redirect_uri=" + escapedRedirectURI
 	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nAccept: application/json\r\n"+

@@ -55,4 +55,19 @@ Each server runs on one core, the load on another. Every figure is the median of
 - ` + "`respond`" + ` is Caddy answering the same request with a fixed text of the same length; ` + "`lean`" + ` is a handler in the same Caddy that reads the request, signs two tokens put together by hand, and answers. It checks and stores nothing. It signs with the standard library as most code does; this plugin has it make ECDSA signatures deterministic (RFC 6979), which takes some 6 µs less for each ES256 signature.
 - ` + "`oidc_token/STORAGE/ALGORITHM/SECRET`" + ` is this plugin with every check, its log lines written to a file, and its metrics. ` + "`memory`" + ` is a map behind Caddy's storage interface, ` + "`file_system`" + ` the default, ` + "`redis`" + ` one on the load's core. The secret is configured as ` + "`sha256:`" + ` or as a bcrypt hash of cost 10.
 - ` + "`oidc-provider`" + ` (npm) keeps codes in memory, ` + "`zitadel`" + ` is the example of github.com/zitadel/oidc, in memory as well. Both issue two JWTs for ` + "`client_secret_basic`" + `.
+
+What stands between ` + "`oidc_token/memory/ES256`" + ` and the two signatures, by CPU profiles of BenchmarkRedemption (in hundredths of what its handler takes):
+
+| | %% |
+|---|---:|
+| two signatures | 60 |
+| finding and opening the code: HKDF and AES-GCM 4, its keys and ids 2, the record 1, a goroutine that a storage which hangs can be left in 2 | 11 |
+| the log line, by Caddy's logger, and the metrics | 8 |
+| what else it takes to make and write two tokens and the answer | 7 |
+| reading the request, checking the client and the code | 5 |
+| the claim, in another such goroutine | 3 |
+| the headers, with Caddy's id of the request | 3 |
+| the rest | 3 |
+
+Beside it the garbage collector takes 6 %% of the process, and Caddy and net/http what ` + "`respond`" + ` takes. On files a redemption reads one (5 µs), links it and removes its first name (15 µs); what these cost beyond that is that each system call may let the core go. None of it can be left out without leaving out a check, a promise or Caddy's log; what could still be saved by code of our own in the place of the standard library's (HKDF, ECDSA) is not worth it.
 `

@@ -39,5 +39,6 @@ func parseFlags() flags {
 	flag.IntVar(&f.swept, "swept", sweptCodes, "with -scale: how many codes are swept before")
 	flag.IntVar(&f.soak, "soak", 0, "also watch the memory over this many redemptions")
 	flag.Parse()
+	f.rounds = max(f.rounds, 1)
 	return f
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -25,7 +26,7 @@ const steadyRequests = 500
 type paced struct{ p50, p99 float64 }
 
 // measureFlood sends good requests at a fifth of what the server can do, alone
-// and while another client at another address floods it with requests that are
+// and while another client at other addresses floods it with requests that are
 // refused, as fast as they are answered.
 func (b *bench) measureFlood(ctx context.Context) error {
 	s, err := b.startRefusing(ctx)
@@ -39,11 +40,11 @@ func (b *bench) measureFlood(ctx context.Context) error {
 	}
 	interval := time.Duration(5 * float64(time.Second) / full.Rate)
 	table := section{Title: "A flood of refusals", Text: fmt.Sprintf(
-		"Good requests at a steady %.0f a second, a fifth of what the server can do, while others send refused ones as fast as they are answered. The flood and the good requests come from the same core.", full.Rate/5),
+		"Good requests at a steady %.0f a second, a fifth of what the server can do, while others send refused ones as fast as they are answered. What one address sends is held back; what comes from many takes its share of the processor. The flood and the good requests come from the same core.", full.Rate/5),
 		Columns: []string{"", "p50 µs", "p99 µs", "p99 ÷ alone", "flood, requests/s"}}
 	for _, kind := range refusals[1:] { // the first cannot be kept up: it turns into the next
-		for _, connections := range []int{1, wide} {
-			row, met, err := b.flooded(s, kind, connections, interval)
+		for _, from := range []source{{"one address", 1, oneAddress}, {"one address", wide, oneAddress}, {"many addresses", wide, manyAddresses}} {
+			row, met, err := b.flooded(s, kind, from, interval)
 			if err != nil {
 				return err
 			}
@@ -55,7 +56,19 @@ func (b *bench) measureFlood(ctx context.Context) error {
 	return nil
 }
 
-func (b *bench) flooded(s *subject, kind refusal, connections int, interval time.Duration) ([]string, target, error) {
+// source is where a flood comes from.
+type source struct {
+	name        string
+	connections int
+	address     func() string // of the next request
+}
+
+func oneAddress() string { return floodAddress }
+
+// manyAddresses are so many that none of them is held back.
+func manyAddresses() string { return fmt.Sprintf("198.18.%d.%d", rand.N(256), rand.N(256)) }
+
+func (b *bench) flooded(s *subject, kind refusal, from source, interval time.Duration) ([]string, target, error) {
 	var p50, p99, ratios, rates []float64
 	for range max(b.rounds/2, 3) {
 		alone, _, err := b.steady(s, nil, 0, interval)
@@ -69,17 +82,17 @@ func (b *bench) flooded(s *subject, kind refusal, connections int, interval time
 		if _, err := sendAny(s, redeemed); err != nil {
 			return nil, target{}, err
 		}
-		requests, err := kind.from(s, 1000, redeemed, func() string { return floodAddress })
+		requests, err := kind.from(s, 1000, redeemed, from.address)
 		if err != nil {
 			return nil, target{}, err
 		}
-		beside, rate, err := b.steady(s, requests, connections, interval)
+		beside, rate, err := b.steady(s, requests, from.connections, interval)
 		if err != nil {
 			return nil, target{}, err
 		}
 		p50, p99, ratios, rates = append(p50, beside.p50), append(p99, beside.p99), append(ratios, beside.p99/alone.p99), append(rates, rate)
 	}
-	name := fmt.Sprintf("%s, %d connections", kind.name, connections)
+	name := fmt.Sprintf("%s, %d connections from %s", kind.name, from.connections, from.name)
 	row := []string{name, format("%.0f", median(p50)), format("%.0f", median(p99)), format("%.2f", median(ratios)), format("%.0f", median(rates))}
 	return row, atMost("flood of "+name+": p99 of others ÷ alone", median(ratios), 2), nil
 }

@@ -23,6 +23,7 @@ type sample struct {
 	FloorRate   float64 `json:"floor_rate"`
 	P50         float64 `json:"p50_us"`
 	P99         float64 `json:"p99_us"`
+	Signatures  float64 `json:"signatures_us,omitempty"` // CPU of two bare ones, right after this burst
 }
 
 // rows is what was measured of a subject.
@@ -131,6 +132,11 @@ func (b *bench) visit(s, floor *subject) error {
 		measured, err := s.burst(connections, n, n/10)
 		if err != nil {
 			return err
+		}
+		if s.alg == "RS256" && connections == wide { // they are next to all of it
+			if measured.Signatures, err = b.signed(s.alg); err != nil {
+				return err
+			}
 		}
 		after, err := floor.burst(connections, n, n/10)
 		if err != nil {
