@@ -21,8 +21,9 @@ import (
 //
 // On a file system that is local, the operating system's boot id is sealed into
 // each record instead: whoever uses a local file system shares one kernel, so
-// only a start of the operating system can have lost a claim, and it changes
-// the boot id. A process that is killed loses nothing. The boot time would not
+// but for a file system that goes back itself (a disk that is lost and mounted
+// again, a snapshot) only a start of the operating system can have lost a claim,
+// and it changes the boot id. A process that is killed loses nothing. The boot time would not
 // do, it moves with the clock. On any other file system, or where there is no
 // boot id, files and folders are synced and nothing depends on it.
 type fileStore struct {
