@@ -13,6 +13,7 @@ import (
 
 const (
 	ClaimLimit  = claimLimit
+	Promptly    = promptly
 	CallLimit   = callLimit
 	MaxInFlight = maxInFlight
 	SweepDelay  = sweepDelay

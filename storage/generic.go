@@ -6,7 +6,9 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/caddyserver/certmagic"
 )
@@ -61,9 +63,12 @@ func (s *genericStore) claim(ctx context.Context, t transfer, begin func() bool)
 	if !begin() {
 		return unchanged, ctx.Err()
 	}
-	mark := newMark()
+	mark, began := newMark(), time.Now()
 	if err := s.store(ctx, t.to, append(mark, t.sealed...)); err != nil {
 		return uncertain, err
+	}
+	if took := time.Since(began); took >= promptly {
+		return uncertain, fmt.Errorf("storing the used-marker took %s: an earlier try of the storage's client may arrive yet", took.Round(time.Millisecond))
 	}
 	record, err := s.load(ctx, t.from)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -103,6 +108,12 @@ func (s *genericStore) confirm(ctx context.Context, t transfer, mark []byte) (ou
 	}
 	return won, nil
 }
+
+// promptly is how long the write of a marker may take. A client of a storage may
+// repeat a write that was not answered in time (go-redis after 3 s, by itself),
+// and the first can arrive after the second was answered: over the marker of
+// another claim, which would then win beside this one.
+const promptly = 2 * time.Second
 
 const markSize = 16
 

@@ -152,13 +152,13 @@ func TestClaimIsDetachedFromTheRequest(t *testing.T) {
 }
 
 func TestClaimThatTookTooLong(t *testing.T) {
-	slow := func(t *testing.T, d time.Duration) (*storage.Codes, *storage.Code) {
+	slow := func(t *testing.T, op storagetest.Op, d time.Duration) (*storage.Codes, *storage.Code) {
 		memory := storagetest.NewMemory()
 		codes := node(t, memory, nil)
 		codes.SetCallLimit(time.Hour)
 		found := load(t, codes, mint(t, codes, time.Now()))
 		memory.After(func(_ context.Context, call storagetest.Call) error {
-			if call.Op == storagetest.OpStore {
+			if call.Op == op {
 				time.Sleep(d)
 			}
 			return nil
@@ -167,14 +167,27 @@ func TestClaimThatTookTooLong(t *testing.T) {
 	}
 	t.Run("F33 a winner that was stopped for ten seconds does not answer", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			codes, found := slow(t, storage.ClaimLimit)
+			codes, found := slow(t, storagetest.OpDelete, storage.ClaimLimit)
 			wantError(t, codes.Redeem(t.Context(), found), storage.ErrUncertain)
 			wantError(t, codes.Redeem(t.Context(), found), storage.ErrUsed)
 		})
 	})
 	t.Run("F33 one that was stopped for less does", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			codes, found := slow(t, storage.ClaimLimit-time.Nanosecond)
+			codes, found := slow(t, storagetest.OpDelete, storage.ClaimLimit-time.Nanosecond)
+			wantError(t, codes.Redeem(t.Context(), found), nil)
+		})
+	})
+	t.Run("F19 a marker whose write was not answered promptly may come twice: nobody wins", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			codes, found := slow(t, storagetest.OpStore, storage.Promptly)
+			wantError(t, codes.Redeem(t.Context(), found), storage.ErrUncertain)
+			wantError(t, codes.Redeem(t.Context(), found), storage.ErrUsed)
+		})
+	})
+	t.Run("F19 one whose write was answered sooner is good", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			codes, found := slow(t, storagetest.OpStore, storage.Promptly-time.Nanosecond)
 			wantError(t, codes.Redeem(t.Context(), found), nil)
 		})
 	})

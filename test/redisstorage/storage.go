@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/certmagic"
 	"github.com/redis/go-redis/v9"
@@ -25,8 +26,12 @@ type Storage struct {
 
 // Open returns the storage below a prefix of a Redis server. It does no I/O.
 func Open(address, prefix string) *Storage {
-	return &Storage{client: redis.NewClient(&redis.Options{Addr: address}), prefix: prefix}
+	return &Storage{client: redis.NewClient(&redis.Options{Addr: address, ReadTimeout: readTimeout}), prefix: prefix}
 }
+
+// readTimeout is what go-redis had by default when published modules took it:
+// after it a command is repeated.
+const readTimeout = 3 * time.Second
 
 // String names the storage, the same for every config that has it: what the
 // process knows of it outlives a reload.
