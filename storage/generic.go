@@ -63,12 +63,9 @@ func (s *genericStore) claim(ctx context.Context, t transfer, begin func() bool)
 	if !begin() {
 		return unchanged, ctx.Err()
 	}
-	mark, began := newMark(), time.Now()
-	if err := s.store(ctx, t.to, append(mark, t.sealed...)); err != nil {
+	mark := newMark()
+	if err := s.storeMarker(ctx, t, mark); err != nil {
 		return uncertain, err
-	}
-	if took := time.Since(began); took >= promptly {
-		return uncertain, fmt.Errorf("storing the used-marker took %s: an earlier try of the storage's client may arrive yet", took.Round(time.Millisecond))
 	}
 	record, err := s.load(ctx, t.from)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -84,6 +81,17 @@ func (s *genericStore) claim(ctx context.Context, t transfer, begin func() bool)
 		return uncertain, err
 	}
 	return s.confirm(ctx, t, mark)
+}
+
+func (s *genericStore) storeMarker(ctx context.Context, t transfer, mark []byte) error {
+	began := time.Now()
+	if err := s.store(ctx, t.to, append(mark, t.sealed...)); err != nil {
+		return err
+	}
+	if took := time.Since(began); took >= promptly {
+		return fmt.Errorf("storing the used-marker took %s: an earlier try of the storage's client may arrive yet", took.Round(time.Millisecond))
+	}
+	return nil
 }
 
 // confirm makes sure that the record is gone and then that the marker is still
