@@ -32,7 +32,7 @@ func kills(ctx context.Context, l *lane, p *plan) error {
 		if err == nil {
 			err = n.ready(undisturbed(ctx))
 		}
-		l.happened(fmt.Sprintf("node %d killed and started", n.index), from, false)
+		l.happened(fault{what: fmt.Sprintf("node %d killed and started", n.index), from: from, killed: n})
 		n.mu.Unlock()
 		if err != nil {
 			return err
@@ -78,7 +78,7 @@ func (l *lane) stop(ctx context.Context, n *node, d time.Duration) error {
 	defer n.mu.Unlock()
 	from := l.now()
 	err := n.stopFor(ctx, d)
-	l.happened(fmt.Sprintf("node %d stopped", n.index), from, false)
+	l.happened(fault{what: fmt.Sprintf("node %d stopped", n.index), from: from})
 	return err
 }
 
@@ -91,7 +91,7 @@ func reloads(ctx context.Context, l *lane, p *plan) error {
 		}
 		from := l.now()
 		err := n.reload(undisturbed(ctx), changed)
-		l.happened(fmt.Sprintf("node %d reloaded, config changed: %v", n.index, changed), from, false)
+		l.happened(fault{what: fmt.Sprintf("node %d reloaded, config changed: %v", n.index, changed), from: from})
 		n.mu.Unlock()
 		if err != nil {
 			return err
@@ -118,7 +118,7 @@ func (l *lane) killRedis(ctx context.Context, down time.Duration) error {
 	if err == nil {
 		err = redisAnswers(undisturbed(ctx), l.redisAddress)
 	}
-	l.happened("Redis killed and started", from, true)
+	l.happened(fault{what: "Redis killed and started", from: from, storage: true})
 	return err
 }
 
@@ -141,7 +141,7 @@ func (l *lane) stopRedis(ctx context.Context, d time.Duration) error {
 	err := l.redis.signal(syscall.SIGSTOP)
 	pause(ctx, d)
 	err = errors.Join(err, l.redis.signal(syscall.SIGCONT))
-	l.happened("Redis stopped", from, true)
+	l.happened(fault{what: "Redis stopped", from: from, storage: true})
 	return err
 }
 
@@ -179,7 +179,7 @@ func diskFaults(alone bool, choose func(p *plan, d *disk) diskFault) injector {
 				err = l.servesDocuments(undisturbed(ctx))
 			}
 			err = errors.Join(err, f.end())
-			l.happened(f.name, from, true)
+			l.happened(fault{what: f.name, from: from, storage: true})
 			if err != nil {
 				return fmt.Errorf("%s: %w", f.name, err)
 			}

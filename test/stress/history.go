@@ -79,6 +79,7 @@ type fault struct {
 	what     string
 	from, to time.Duration
 	storage  bool
+	killed   *node // the node that forgot what it knew; nil: none
 }
 
 // String tells the story of a code for people. It does not name the code.

@@ -3,10 +3,7 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/anishathalye/porcupine"
 )
@@ -107,18 +104,4 @@ func (c *circumstances) draw(h *history, file string) error {
 	m := c.claim.model()
 	_, info := porcupine.CheckOperationsVerbose(m, c.operations(h), 0)
 	return porcupine.VisualizePath(m, info, file)
-}
-
-// searchLog finds what no fault may cause.
-func searchLog(file string) error {
-	log, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	for _, sign := range []string{"panic", "DATA RACE", "fatal error"} {
-		if at := bytes.Index(log, []byte(sign)); at >= 0 {
-			return fmt.Errorf("%s has %q: %.300s", filepath.Base(file), sign, log[at:])
-		}
-	}
-	return nil
 }

@@ -95,20 +95,6 @@ func TestUntouched(t *testing.T) {
 	}
 }
 
-func TestSearchLogFindsPanics(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "log")
-	for text, found := range map[string]bool{
-		"all is well\n": false, "goroutine 1: panic: nil map": true, "WARNING: DATA RACE": true, "fatal error: concurrent map writes": true,
-	} {
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := searchLog(file); (err != nil) != found {
-			t.Errorf("%q: %v", text, err)
-		}
-	}
-}
-
 func TestAHistoryDoesNotNameItsCode(t *testing.T) {
 	h := history{code: "the-code", only: 2, operations: []operation{op(1, 2, issued)}}
 	if text := h.String(); strings.Contains(text, "the-code") || !strings.Contains(text, "sent to node 2 only") {

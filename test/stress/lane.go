@@ -36,6 +36,7 @@ type lane struct {
 	tally      *tally        // of the running scenario
 	until      time.Duration // when it is to end
 	keys       keyring
+	issuings   issuings
 	mu         sync.Mutex // guards faults
 	faults     []fault
 }
@@ -58,11 +59,12 @@ func (t *tally) refuse(fault string) {
 	t.refused[fault]++
 }
 
-// happened records a fault that began at from and is over now.
-func (l *lane) happened(what string, from time.Duration, storage bool) {
+// happened records a fault that is over now.
+func (l *lane) happened(f fault) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.faults = append(l.faults, fault{what: what, from: from, to: l.now(), storage: storage})
+	f.to = l.now()
+	l.faults = append(l.faults, f)
 }
 
 // up starts the storage and all nodes at once, which then find it empty.
@@ -143,14 +145,15 @@ func (l *lane) redeemsFresh(ctx context.Context, c *client, minter, n *node) err
 	return checkIssueTime(t, time.Now().Add(n.offset))
 }
 
-// failures returns what went wrong with the processes themselves.
+// failures reads the logs on, and returns what went wrong with the processes
+// themselves.
 func (l *lane) failures() error {
 	var errs []error
 	for _, n := range l.nodes {
 		if n.died() {
 			errs = append(errs, fmt.Errorf("%s ended by itself, see %s", n.name, n.log))
 		}
-		errs = append(errs, searchLog(n.log))
+		errs = append(errs, l.issuings.readLog(n))
 	}
 	return errors.Join(errs...)
 }

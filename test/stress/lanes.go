@@ -13,6 +13,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -28,6 +30,39 @@ type share struct {
 	scenario
 	codes int
 	time  time.Duration
+}
+
+// check finds names of storages and scenarios that there are not, with which
+// nothing would be run, or not what was meant.
+func (o *options) check() error {
+	var known, scenarios []string
+	for _, s := range storages {
+		known = append(known, s.name)
+		for _, sc := range s.scenarios {
+			if !slices.Contains(scenarios, sc.name) {
+				scenarios = append(scenarios, sc.name)
+			}
+		}
+	}
+	if err := errors.Join(allKnown("storage", o.storages, known), allKnown("scenario", o.scenario, scenarios)); err != nil {
+		return err
+	}
+	if len(o.choose()) == 0 {
+		return fmt.Errorf("there is no scenario %s on storage %s", o.scenario, o.storages)
+	}
+	return nil
+}
+
+func allKnown(what, list string, known []string) error {
+	if list == "" {
+		return nil
+	}
+	for _, name := range strings.Split(list, ",") {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("there is no %s %q; there are: %s", what, name, strings.Join(known, ", "))
+		}
+	}
+	return nil
 }
 
 // choose shares codes and time out among the chosen scenarios. Lanes run side

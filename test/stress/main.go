@@ -64,6 +64,9 @@ func main() {
 // stress runs everything. It keeps the folder with the logs only if something
 // went wrong.
 func stress(ctx context.Context, o *options) (ok bool, err error) {
+	if err := o.check(); err != nil {
+		return false, err
+	}
 	dir, err := os.MkdirTemp("", "oidc-token-stress")
 	if err != nil {
 		return false, err
@@ -135,7 +138,7 @@ func (o *options) lanes(ctx context.Context, dir, binary string) ([]*result, err
 }
 
 func summarize(results []*result, dir string, took time.Duration) bool {
-	var codes, requests, succeeded, faults, signatures, wrong int
+	var codes, requests, succeeded, faults, signatures, issuings, wrong int
 	for _, r := range results {
 		if r.verdict == nil {
 			continue
@@ -145,11 +148,12 @@ func summarize(results []*result, dir string, took time.Duration) bool {
 		succeeded += r.verdict.counts[issued]
 		faults += r.faults
 		signatures += r.signatures
+		issuings += r.issuings
 		wrong += len(r.verdict.wrong)
 		r.explain(os.Stdout, dir)
 	}
-	fmt.Printf("%d codes, %d requests, %d successes, %d faults, %d signatures checked, %d violations in %.0f s\n",
-		codes, requests, succeeded, faults, signatures, wrong, took.Seconds())
+	fmt.Printf("%d codes, %d requests, %d successes, %d faults, %d signatures checked, %d issuings in the logs, %d violations in %.0f s\n",
+		codes, requests, succeeded, faults, signatures, issuings, wrong, took.Seconds())
 	fmt.Print(omissions(results))
 	return wrong == 0 && codes > 0
 }

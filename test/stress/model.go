@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -39,6 +40,9 @@ type step struct {
 	// besideRefused: at the same time, at another node, another request for the
 	// code was refused.
 	besideRefused bool
+	// countedHere: before, the same process answered 500. It counts the code as
+	// spent from then on; only one that was killed has forgotten.
+	countedHere bool
 	// storageFault: the storage was being stopped or restarted.
 	storageFault bool
 }
@@ -60,18 +64,21 @@ func countedAt(node int) state { return 2 << node }
 //
 // These lines are the promise: 200 once, and from a code that was not spent;
 // invalid_grant only where it was spent, but for the exceptions named in step;
-// 503 changes nothing; after 500 or no answer it may be either.
+// 503 changes nothing; after 500 or no answer it may be either, but the process
+// that answered 500 yields no tokens for it.
 func (c claim) steps(s state, x step) []state {
 	switch x.answer {
 	case issued:
-		if s&spent == 0 && !x.beyondSkew {
+		if s&spent == 0 && !x.beyondSkew && !x.countedHere {
 			return []state{s | spent}
 		}
 	case refused:
 		return c.refusal(s, x)
 	case unavailable:
 		return []state{s}
-	case failed, unanswered:
+	case failed:
+		return []state{s | spent, s | countedAt(x.node)}
+	case unanswered:
 		return []state{s | spent, s | countedAt(x.node), s}
 	}
 	return nil
@@ -151,7 +158,13 @@ func (c *circumstances) step(h *history, o *operation) step {
 	x.untimely = ahead-max(0, o.call-h.mintedAt-mintLimit) > skew || o.ret-h.mintedAt-ahead > codeLifetime-time.Second
 	for i := range h.operations {
 		other := &h.operations[i]
-		if other == o || !o.overlaps(other) {
+		if other == o {
+			continue
+		}
+		if other.answer == failed && other.node == o.node && other.ret < o.call {
+			x.countedHere = x.countedHere || !c.killed(o.node, other.call, o.ret)
+		}
+		if !o.overlaps(other) {
 			continue
 		}
 		held := other.answer == unavailable || other.answer == refused && other.ret > o.ret
@@ -162,6 +175,13 @@ func (c *circumstances) step(h *history, o *operation) step {
 		x.storageFault = x.storageFault || f.storage && o.call <= f.to && f.from <= o.ret
 	}
 	return x
+}
+
+// killed reports whether a node may have been killed in that time.
+func (c *circumstances) killed(node int, from, to time.Duration) bool {
+	return slices.ContainsFunc(c.faults, func(f fault) bool {
+		return f.killed != nil && f.killed.index == node && f.from <= to && from <= f.to
+	})
 }
 
 // holds reports whether a history is one the model allows.

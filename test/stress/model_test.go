@@ -52,6 +52,8 @@ func TestModel(t *testing.T) {
 		{"a refusal while the same node undid a claim", everywhere, true, []operation{op(1, 4, unavailable), op(2, 3, refused), op(5, 6, issued)}},
 		{"503 after a success", everywhere, true, []operation{op(1, 2, issued), op(3, 4, unavailable), op(5, 6, refused)}},
 		{"a refusal after 500", everywhere, true, []operation{op(1, 2, failed), op(3, 4, refused)}},
+		{"a success at the same node after 500", everywhere, false, []operation{op(1, 2, failed), op(3, 4, issued)}},
+		{"a success at the same node at the same time as 500", everywhere, true, []operation{op(1, 3, failed), op(2, 4, issued)}},
 		{"a success at another node after 500", everywhere, true, []operation{op(1, 2, failed), op(3, 4, issued, 1)}},
 		{"500, refused by the same node, a success at another", everywhere, true,
 			[]operation{op(1, 2, failed), op(3, 4, refused), op(5, 6, issued, 1)}},
@@ -119,4 +121,33 @@ func TestModelKnowsStorageFaults(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestModelKnowsKills(t *testing.T) {
+	h := &history{operations: []operation{op(100, 200, failed), op(300, 400, issued)}}
+	for _, row := range []struct {
+		name     string
+		node     int
+		from, to time.Duration
+		holds    bool
+	}{
+		{"a node that was killed has forgotten its 500", 0, 210 * time.Millisecond, 290 * time.Millisecond, true},
+		{"so may one that was being killed when it answered", 0, 150 * time.Millisecond, 190 * time.Millisecond, true},
+		{"not one that was killed before", 0, 10 * time.Millisecond, 90 * time.Millisecond, false},
+		{"nor one that was killed later", 0, 410 * time.Millisecond, 500 * time.Millisecond, false},
+		{"nor when another was killed", 1, 210 * time.Millisecond, 290 * time.Millisecond, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c := circumstances{claim: fileClaim, faults: []fault{{killed: &node{index: row.node}, from: row.from, to: row.to}}}
+			if got := c.holds(h); got != row.holds {
+				t.Errorf("the model answers %v", got)
+			}
+		})
+	}
+	t.Run("nor one that was only stopped", func(t *testing.T) {
+		c := circumstances{claim: fileClaim, faults: []fault{{from: 210 * time.Millisecond, to: 290 * time.Millisecond}}}
+		if c.holds(h) {
+			t.Error("the model allows it")
+		}
+	})
 }

@@ -42,6 +42,7 @@ type node struct {
 	config func(generation int) string
 	file   string // the config it starts with
 
+	tail        logTail
 	outstanding atomic.Int32 // requests that clients wait for
 	mu          sync.Mutex   // held by whoever stops, kills or reloads it
 	generation  int          // guarded by mu
@@ -49,7 +50,8 @@ type node struct {
 }
 
 // nodeConfig is the Caddyfile of a node; the generation makes one differ from
-// another.
+// another. The plugin's own lines are logged in full, for they tell what was
+// issued; of all else the errors.
 func nodeConfig(site, admin, storage, secretHash string, generation int) string {
 	return fmt.Sprintf(`{
 	admin %s
@@ -61,6 +63,13 @@ func nodeConfig(site, admin, storage, secretHash string, generation int) string 
 		output stderr
 		format json
 		level ERROR
+		exclude oidc_token
+	}
+	log issuings {
+		output stderr
+		format json
+		level INFO
+		include oidc_token
 	}
 }
 http://%s {
@@ -97,6 +106,7 @@ func (l *lane) newNode(index int, binary string) (*node, error) {
 		index:   index, site: site, admin: admin, file: home + ".Caddyfile",
 		config: func(generation int) string { return nodeConfig(site, admin, l.storage, l.secretHash, generation) },
 	}
+	n.tail.file = n.log
 	n.args = []string{"run", "--config", n.file, "--adapter", "caddyfile"}
 	if err := os.WriteFile(n.file, []byte(n.config(0)), 0o600); err != nil {
 		return nil, err

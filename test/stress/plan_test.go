@@ -4,6 +4,7 @@ package main
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -98,4 +99,22 @@ func TestChoose(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestUnknownNamesAreErrors(t *testing.T) {
+	for _, row := range []struct{ name, storages, scenarios, want string }{
+		{"everything", "", "", ""},
+		{"some that there are", "redis,file", "kill,mixed", ""},
+		{"a storage that there is not", "file,radis", "", `there is no storage "radis"; there are: file, file-small, redis, redis-claim`},
+		{"a scenario that there is not", "", "kil", `there is no scenario "kil"; there are: calm, kill, pause, reload, clocks, mixed, disk-full`},
+		{"a comma too many", "file,", "", `there is no storage ""`},
+		{"a scenario of other storages", "file", "redis-kill", "there is no scenario redis-kill on storage file"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			err := (&options{codes: 100, time: time.Minute, storages: row.storages, scenario: row.scenarios}).check()
+			if row.want == "" && err != nil || row.want != "" && (err == nil || !strings.HasPrefix(err.Error(), row.want)) {
+				t.Errorf("got %v, want %q", err, row.want)
+			}
+		})
+	}
 }

@@ -30,6 +30,10 @@ func (p *process) start() error {
 		return err
 	}
 	defer log.Close()
+	// The last process may have been killed in the middle of a line.
+	if _, err := log.WriteString("\n"); err != nil {
+		return err
+	}
 	p.expects.Store(false)
 	p.cmd = exec.Command(p.path, p.args...)
 	p.cmd.Env, p.cmd.Dir = p.env, "/"

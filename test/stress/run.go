@@ -20,6 +20,7 @@ type result struct {
 	tally          *tally
 	signatures     int // checked
 	wanted         int // codes
+	issuings       int // in the logs
 	took           time.Duration
 }
 
@@ -53,9 +54,13 @@ func (l *lane) run(ctx context.Context, s *scenario, codes int, d time.Duration)
 		}
 	}
 	l.keys.forget()
+	logged := l.issuings.count
 	if err := errors.Join(faultErr, recoverErr, l.failures()); err != nil {
 		v.found(nil, "%v", err)
 	}
+	r.issuings = l.issuings.count - logged
+	l.issuings.judge(v, s.rules, histories)
+	r.idle(s)
 	r.took = l.now() - began
 	if s.offsets != [nodes]time.Duration{} {
 		return r, l.restart(ctx, [nodes]time.Duration{})
@@ -79,4 +84,21 @@ func (l *lane) underFaults(ctx context.Context, s *scenario, codes int, d time.D
 		injectors.Wait()
 	})
 	return histories, errors.Join(errs...)
+}
+
+// idle finds a scenario that showed little because little was done in it. Faults
+// keep nodes from minting, so half of the codes will do under them; not so where
+// nothing fails, or nodes are only reloaded. A fault that the system refused is
+// none.
+func (r *result) idle(s *scenario) {
+	least := r.wanted
+	if !s.rules.faultless && !s.rules.reloading {
+		least = (r.wanted + 1) / 2
+	}
+	if r.verdict.codes < least {
+		r.verdict.found(nil, "only %d of %d codes were minted in time, and %d mintings failed", r.verdict.codes, r.wanted, r.tally.mintFailed.Load())
+	}
+	if len(s.faults) > 0 && r.faults == 0 {
+		r.verdict.found(nil, "no fault happened; refused by the system: %v", r.tally.refused)
+	}
 }

@@ -17,27 +17,31 @@ type scenario struct {
 	mounts bool
 }
 
+// aFault is time for one fault at least, also where the system refuses the first:
+// a scenario without any is a violation.
+const aFault = 5 * time.Second
+
 var (
 	calm       = scenario{name: "calm", codes: 4, time: 5, rules: rules{faultless: true}}
-	kill       = scenario{name: "kill", codes: 3, time: 12, faults: []injector{kills}}
+	kill       = scenario{name: "kill", codes: 3, time: 12, atLeast: aFault, faults: []injector{kills}}
 	stops      = scenario{name: "pause", codes: 3, time: 18, atLeast: 17 * time.Second, faults: []injector{longStops, shortStops}}
-	reloadLoop = scenario{name: "reload", codes: 3, time: 8, rules: rules{reloading: true}, faults: []injector{reloads}}
+	reloadLoop = scenario{name: "reload", codes: 3, time: 8, atLeast: aFault, rules: rules{reloading: true}, faults: []injector{reloads}}
 	clock      = scenario{name: "clocks", codes: 2, time: 6, rules: rules{faultless: true},
 		offsets: [nodes]time.Duration{0, -skew, 0, skew}}
 
-	diskFull = scenario{name: "disk-full", codes: 3, time: 12, mounts: true,
+	diskFull = scenario{name: "disk-full", codes: 3, time: 12, atLeast: aFault, mounts: true,
 		faults: []injector{diskFaults(true, func(p *plan, d *disk) diskFault {
 			if p.below(2) == 0 {
 				return d.noSpace()
 			}
 			return d.noInodes()
 		})}}
-	readOnly = scenario{name: "read-only", codes: 3, time: 10, mounts: true,
+	readOnly = scenario{name: "read-only", codes: 3, time: 10, atLeast: aFault, mounts: true,
 		faults: []injector{diskFaults(true, func(_ *plan, d *disk) diskFault { return d.readOnly() })}}
-	noAccess = scenario{name: "permissions", codes: 3, time: 10, faults: []injector{diskFaults(true, losePermission)}}
+	noAccess = scenario{name: "permissions", codes: 3, time: 10, atLeast: aFault, faults: []injector{diskFaults(true, losePermission)}}
 
-	redisKill = scenario{name: "redis-kill", codes: 3, time: 12, faults: []injector{redisKills}}
-	redisStop = scenario{name: "redis-stop", codes: 2, time: 14, faults: []injector{redisStops}}
+	redisKill = scenario{name: "redis-kill", codes: 3, time: 12, atLeast: aFault, faults: []injector{redisKills}}
+	redisStop = scenario{name: "redis-stop", codes: 2, time: 14, atLeast: aFault, faults: []injector{redisStops}}
 )
 
 func losePermission(p *plan, d *disk) diskFault {
