@@ -126,7 +126,7 @@ func TestStopWaits(t *testing.T) {
 	hung := func(memory *storagetest.Memory) (release func()) {
 		free := make(chan struct{})
 		memory.Before(func(_ context.Context, call storagetest.Call) error {
-			if call.Op == storagetest.OpStore {
+			if call.Op == storagetest.OpDelete {
 				<-free
 			}
 			return nil
