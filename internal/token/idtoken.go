@@ -4,8 +4,8 @@ import "fmt"
 
 // idToken makes the ID token that goes with accessToken (Core §2). aud is the
 // client alone and so a plain string; azp is absent, since errata set 2 keeps
-// it for extensions. User claims come in by the scope that covers them: nothing
-// here serves a UserInfo endpoint, where Core §5.4 would put them.
+// it for extensions. User claims come in by the scope that covers them, beside
+// the UserInfo endpoint, where Core §5.4 puts them: a static site needs them here.
 func (i *Issuer) idToken(a *Authorization, key *Key, now int64, accessToken string) (string, error) {
 	claims := newObject(claimsSize)
 	claims.string("iss", i.Issuer)

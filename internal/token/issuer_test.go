@@ -367,7 +367,7 @@ func BenchmarkIssue(b *testing.B) {
 	claims := raw(map[string]string{"name": `"Alice"`, "email": `"alice@example.com"`, "groups": `["a","b"]`})
 	for _, alg := range []Algorithm{RS256, ES256, EdDSA} {
 		i := newTestIssuer(b, alg)
-		a := authorization(func(a *Authorization) { a.Claims = claims })
+		a := authorization(func(a *Authorization) { a.Claims, a.IDTokenAlgorithm = claims, alg })
 		keys, err := i.SigningKeys(b.Context(), a)
 		if err != nil {
 			b.Fatal(err)
@@ -381,11 +381,11 @@ func BenchmarkIssue(b *testing.B) {
 			}
 		})
 		b.Run(string(alg)+"/signing", func(b *testing.B) {
-			text, method := strings.Repeat("x", 500), signingMethod(alg)
+			text := []byte(strings.Repeat("x", 500))
 			b.ReportAllocs()
 			for b.Loop() {
 				for range 2 {
-					if _, err := method.Sign(text, keys.IDToken.Signer); err != nil {
+					if _, err := alg.sign(keys.IDToken.Signer, text); err != nil {
 						b.Fatal(err)
 					}
 				}

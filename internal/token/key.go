@@ -21,10 +21,11 @@ type Key struct {
 	Signer    crypto.Signer
 }
 
-// Keys is where an Issuer gets its keys from. SigningKey answers from memory
-// on the request path; it returns an error when no key for alg may sign now.
-// The returned key says what it signs with: while an issuer's default algorithm
-// is being changed that is still the former one.
+// Keys is where an Issuer gets its keys from. SigningKey is called on the
+// request path: it answers from memory, or, where a key may just have come or
+// gone, waits some seconds for the storage. It returns an error when no key for
+// alg may sign now. The returned key says what it signs with: while an issuer's
+// default algorithm is being changed that is still the former one.
 type Keys interface {
 	SigningKey(ctx context.Context, alg Algorithm) (*Key, error)
 }

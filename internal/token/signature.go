@@ -11,38 +11,14 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// signingMethod signs with any crypto.Signer. golang-jwt's own RSA and ECDSA
-// methods want the private key itself, which a hardware key does not give, and
-// its ES256 spends as long on big integers as on the curve.
-type signingMethod Algorithm
-
-// Alg is the name in the JOSE header.
-func (m signingMethod) Alg() string { return string(m) }
-
-// Sign returns the JWS signature of signingString (RFC 7518 §3.3–3.5, RFC 8037
-// §3.1). key is a crypto.Signer.
-func (m signingMethod) Sign(signingString string, key any) ([]byte, error) {
-	signer, ok := key.(crypto.Signer)
-	if !ok {
-		return nil, jwt.ErrInvalidKeyType
-	}
-	return Algorithm(m).sign(signer, []byte(signingString))
-}
-
-// Verify is golang-jwt's own. Nothing on the request path calls it.
-func (m signingMethod) Verify(signingString string, sig []byte, key any) error {
-	method := jwt.GetSigningMethod(string(m))
-	if method == nil {
-		return jwt.ErrTokenUnverifiable
-	}
-	return method.Verify(signingString, sig, key)
-}
-
+// sign returns the JWS signature of message (RFC 7518 §3.3–3.5, RFC 8037 §3.1),
+// made by any crypto.Signer. golang-jwt's own RSA and ECDSA methods want the
+// private key itself, which a hardware key does not give, and its ES256 spends as
+// long on big integers as on the curve.
 func (a Algorithm) sign(signer crypto.Signer, message []byte) ([]byte, error) {
 	switch {
 	case !a.Known():
@@ -123,6 +99,3 @@ func (k *Key) sign(typ string, claims []byte) (string, error) {
 	}
 	return string(b64.AppendEncode(append(signed, '.'), sig)), nil
 }
-
-// Interface guard.
-var _ jwt.SigningMethod = signingMethod("")
