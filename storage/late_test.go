@@ -22,7 +22,7 @@ func TestStoredLate(t *testing.T) {
 			mint(t, codes, time.Now())
 			return t.Context(), hang(memory, storagetest.OpStore)
 		}, true},
-		{"F03 so may one whose request went away meanwhile", func(t *testing.T, codes *storage.Codes, memory *storagetest.Memory) (context.Context, func()) {
+		{"F02 so may one whose request went away meanwhile", func(t *testing.T, codes *storage.Codes, memory *storagetest.Memory) (context.Context, func()) {
 			mint(t, codes, time.Now())
 			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, context.Canceled)
 			release := hang(memory, storagetest.OpStore)

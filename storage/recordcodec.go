@@ -36,7 +36,7 @@ func (r *sealedRecord) claimSets() [2]*map[string]json.RawMessage {
 	return [...]*map[string]json.RawMessage{&r.Claims, &r.AccessTokenClaims}
 }
 
-// encode fails where a claim is not JSON, or the record is larger than 16 MB.
+// encode fails where a claim is not JSON, or a member takes 16 MiB or more.
 func (r *sealedRecord) encode() ([]byte, error) {
 	b := cryptobyte.NewBuilder([]byte{recordVersion})
 	for _, text := range r.texts() {

@@ -6,9 +6,12 @@ import (
 	"time"
 )
 
-// limited is what context.WithTimeout returns, made when somebody first waits
-// for its end: it takes longer to make than a call that answers at once takes,
-// and such calls seldom look at it. Safe for concurrent use.
+// limited ends when what context.WithTimeout returns does; that is made when
+// somebody first waits for its end, since it takes longer to make than a call
+// that answers at once takes, and such calls seldom look at it. Until then Err
+// gives the reason that holds when it is asked: once there is one it is never nil
+// again, but may change from DeadlineExceeded to Canceled or vice versa. Safe for
+// concurrent use.
 type limited struct {
 	parent   context.Context
 	deadline time.Time
