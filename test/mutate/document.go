@@ -11,7 +11,7 @@ import (
 
 const documentFile = "docs/mutations.md"
 
-const heading = `# Guards, and the tests that miss them
+const heading = `# Guards, and the tests that catch them
 
 Written by ` + "`go -C test run ./mutate -update`" + `, which took each guard out of the code, one at a time, and saw the test beside it fail. %d guards.
 

@@ -65,7 +65,7 @@ var claimGuards = []group{{
 }, {
 	"storage/generic.go", "storage", []guard{
 		{"claim step b: the marker is stored", "REQ-104", "it is not",
-			"if err := s.store(ctx, t.to, append(mark, t.sealed...)); err != nil {", "if OFF {\n\t} else if err := s.store(ctx, t.to, append(mark, t.sealed...)); err != nil {",
+			"if err := s.storeMarker(ctx, t, mark); err != nil {", "if OFF {\n\t} else if err := s.storeMarker(ctx, t, mark); err != nil {",
 			"TestCodeIsGoodOnce/REQ-101 A01 generic claim"},
 		{"claim step b: a marker whose write may come twice does not win", "F19", "it may",
 			"took >= promptly {", "took >= promptly && !OFF {",
@@ -89,7 +89,7 @@ var claimGuards = []group{{
 			"if err == nil {\n\t\treturn lost, nil // the storage did not delete\n\t}", "if err == nil {\n\t\tif !OFF {\n\t\t\treturn lost, nil\n\t\t}\n\t\terr = fs.ErrNotExist\n\t}",
 			"TestGenericClaimIsLost/where the record stays though deleted"},
 		{"claim steps b and c: the marker is stored before the record is looked for", "REQ-104, F33", "after it",
-			"\tif err := s.store(ctx, t.to, append(mark, t.sealed...)); err != nil {\n\t\treturn uncertain, err\n\t}\n\trecord, err := s.load(ctx, t.from)\n\tif errors.Is(err, fs.ErrNotExist) {\n\t\treturn lost, nil\n\t}\n\tif err != nil {\n\t\treturn uncertain, err\n\t}\n\tif !bytes.Equal(record, t.sealed) {\n\t\treturn lost, nil\n\t}\n", "\trecord, err := s.load(ctx, t.from)\n\tif errors.Is(err, fs.ErrNotExist) {\n\t\treturn lost, nil\n\t}\n\tif err != nil {\n\t\treturn uncertain, err\n\t}\n\tif !bytes.Equal(record, t.sealed) {\n\t\treturn lost, nil\n\t}\n\tif err := s.store(ctx, t.to, append(mark, t.sealed...)); err != nil {\n\t\treturn uncertain, err\n\t}\n",
+			"\tif err := s.storeMarker(ctx, t, mark); err != nil {\n\t\treturn uncertain, err\n\t}\n\trecord, err := s.load(ctx, t.from)\n\tif errors.Is(err, fs.ErrNotExist) {\n\t\treturn lost, nil\n\t}\n\tif err != nil {\n\t\treturn uncertain, err\n\t}\n\tif !bytes.Equal(record, t.sealed) {\n\t\treturn lost, nil\n\t}\n", "\trecord, err := s.load(ctx, t.from)\n\tif errors.Is(err, fs.ErrNotExist) {\n\t\treturn lost, nil\n\t}\n\tif err != nil {\n\t\treturn uncertain, err\n\t}\n\tif !bytes.Equal(record, t.sealed) {\n\t\treturn lost, nil\n\t}\n\tif err := s.storeMarker(ctx, t, mark); err != nil {\n\t\treturn uncertain, err\n\t}\n",
 			anyPauses},
 		{"claim steps d and e: the record is deleted before the marker is looked at", "REQ-104, F33", "after it",
 			"\tif err := s.remove(ctx, t.from); err != nil {\n\t\treturn uncertain, err\n\t}\n\treturn s.confirm(ctx, t, mark)\n", "\twon, err := s.confirm(ctx, t, mark)\n\tif removed := s.remove(ctx, t.from); removed != nil {\n\t\treturn uncertain, removed\n\t}\n\treturn won, err\n",

@@ -4,6 +4,9 @@ package main
 // doing.
 var handlerGuards = []group{{
 	"handler.go", ".", []guard{
+		{"tokens for a client that went away are reported", "F13", "they pass for delivered",
+			"		err = context.Cause(x.r.Context())", "		if !OFF {\n\t\t\terr = context.Cause(x.r.Context())\n\t\t}",
+			"TestTheClientIsGone"},
 		{"tokens over TLS only", "REQ-001", "a plain request is processed",
 			"case !x.secure(r):", "case false && !x.secure(r):",
 			"TestPlainHTTP/REQ-001 a plain request is refused and not redirected"},

@@ -84,11 +84,7 @@ var keyGuards = []group{{
 			"TestNewAlgorithm/a new default algorithm waits for a day, and RS256 goes on"},
 	},
 }, {
-	"internal/keys/automatic.go", "internal/keys", []guard{
-		{"while a key is young the set is read before it is published", "F46, F43", "the last reading is published",
-			"if current.young(now) || current.age(now) > jwksMaxAge {", "if !OFF && current.young(now) || current.age(now) > jwksMaxAge {",
-			"TestFreshness/F46 while a key is young each JWKS is read from storage"},
-	},
+	"internal/keys/automatic.go", "internal/keys", []guard{},
 }, {
 	"internal/keys/refresh.go", "internal/keys", []guard{
 		{"keys that have vanished are kept", "F45", "an empty reading counts",
@@ -107,8 +103,23 @@ var keyGuards = []group{{
 			"if len(found.unopened) > 0 {\n\t\tdue = slices.DeleteFunc", "if !OFF && len(found.unopened) > 0 {\n\t\tdue = slices.DeleteFunc",
 			"TestEncryption/F45 records sealed under another key do not open and no new identity is made"},
 		{"an emptied storage is no new issuer's", "F45", "it is",
-			"case a.certain:\n\t\treturn errDisappeared", "case a.certain && !OFF:\n\t\treturn errDisappeared",
+			"case a.certain:\n\t\treturn false, errDisappeared", "case a.certain && !OFF:\n\t\treturn false, errDisappeared",
 			"TestEmptiedStorageUnderAnotherEncryptionKey"},
+		{"a reading that found nothing is no loss where a later one found keys", "F43", "it is",
+			"if outdated, err := a.disappeared(found); outdated || err != nil {", "if outdated, err := a.disappeared(found); outdated && !OFF || err != nil {",
+			"TestOutdatedEmptyReading"},
+	},
+}, {
+	"internal/keys/snapshot.go", "internal/keys", []guard{
+		{"while a key is young the set is read before it is published", "F46, F43", "the last reading is published",
+			"return s.young(now) || s.age(now) > jwksMaxAge", "return !OFF && s.young(now) || s.age(now) > jwksMaxAge",
+			"TestFreshness/F46 while a key is young each JWKS is read from storage"},
+	},
+}, {
+	"internal/keys/verification.go", "internal/keys", []guard{
+		{"a key of which the storage does not speak is not unknown", "F44", "it is",
+			"if latest == current && current.dated(now) {", "if !OFF && latest == current && current.dated(now) {",
+			"TestVerificationKey/F44 that another node made is not unknown where the storage is away"},
 	},
 }, {
 	"internal/keys/rotate.go", "internal/keys", []guard{

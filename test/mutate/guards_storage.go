@@ -48,6 +48,9 @@ var storageGuards = []group{{
 	},
 }, {
 	"storage/codes.go", "storage", []guard{
+		{"a record that was given up may be stored yet", "F02", "it counts as not stored",
+			"silent && !errors.Is(err, bounded.ErrBusy) {", "silent && !OFF && !errors.Is(err, bounded.ErrBusy) {",
+			"TestStoredLate/F02 a record whose storing does not end in time may be stored yet"},
 		{"the used-set outlives a reload", "REQ-107, F36", "each config has its own",
 			"c.used = processUsed", "c.used = map[bool]*UsedSet{true: NewUsedSet(), false: processUsed}[OFF]",
 			"TestReplayIsRecognised/REQ-107 the used-set outlives a reload, whatever became of the storage"},
@@ -96,6 +99,9 @@ var storageGuards = []group{{
 	},
 }, {
 	"storage/sweep.go", "storage", []guard{
+		{"a sweep that hangs is told of", "F02", "nothing is",
+			"silent && ctx.Err() == nil {", "silent && ctx.Err() == nil && !OFF {",
+			"TestHangingSweepIsTold"},
 		{"records go before their markers", "A22", "markers go first",
 			"\teach(recordsDir, records, b.recordsDue)\n\teach(markersDir, markers, b.markersDue)\n", "\tif OFF {\n\t\teach(markersDir, markers, b.markersDue)\n\t}\n\teach(recordsDir, records, b.recordsDue)\n\tif !OFF {\n\t\teach(markersDir, markers, b.markersDue)\n\t}\n",
 			"TestSweepingPutsUpWithFaults/a marker stays while its bucket's records cannot be swept"},
