@@ -133,7 +133,7 @@ func (l *lane) afterwards(c *circumstances, histories []*history) (good int, bad
 		switch {
 		case h.count(issued) == 1:
 			good++
-		case untouched:
+		case untouched && !c.step(h, &h.operations[len(h.operations)-1]).untimely:
 			bad = append(bad, h)
 		}
 	}
