@@ -17,8 +17,8 @@ import (
 func standIns(h *Handler) resolver {
 	seen := make(map[string]int)
 	return func(c *Client, option, value string) (string, error) {
-		if !strings.Contains(value, "{") {
-			return value, nil
+		if text, ok := written(value); ok {
+			return text, nil
 		}
 		if _, ok := seen[value]; !ok {
 			seen[value] = len(seen) + 1

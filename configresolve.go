@@ -149,7 +149,7 @@ func globalPlaceholder(name string) bool {
 func (h *Handler) literals() []string {
 	var warnings []string
 	for _, key := range h.EncryptionKey {
-		if !strings.Contains(key, "{") {
+		if _, plain := written(key); plain {
 			warnings = append(warnings, "encryption_key is in the config itself, "+
 				"where GET /config/ and autosave.json show it: write a placeholder such as {env.OIDC_ENCRYPTION_KEY}")
 			break
@@ -168,12 +168,19 @@ func (h *Handler) literals() []string {
 	return warnings
 }
 
+// written returns what a value says by itself, which it does where it has no
+// placeholder. \{ is a brace, and so is one that nothing closes.
+func written(value string) (text string, ok bool) {
+	// Without providers every placeholder is unknown.
+	text, err := caddy.NewEmptyReplacer().ReplaceOrErr(value, true, true)
+	return text, err == nil
+}
+
 // plainSecret returns the secret of a configured value that is the secret
 // itself: no placeholder and none of the hashes oauth.ParseSecret knows.
 func plainSecret(value string) (secret string, plain bool) {
-	// Without providers every placeholder is unknown, and \{ is a brace.
-	secret, err := caddy.NewEmptyReplacer().ReplaceOrErr(value, true, true)
-	if err != nil {
+	secret, plain = written(value)
+	if !plain {
 		return "", false
 	}
 	for _, prefix := range []string{"sha256:", "$2a$", "$2b$", "$2y$", "$argon2id$"} {
