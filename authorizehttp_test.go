@@ -289,7 +289,6 @@ func TestAuthorizationOverOtherVersions(t *testing.T) {
 			return s
 		}},
 		{3, func(t *testing.T) *site {
-			skipUnderRaceDetector(t)
 			return overHTTP3(t, tlsSiteWith(t, authorizeSite(basicAuth, "")))
 		}},
 	} {
@@ -429,7 +428,6 @@ func TestLogOfAuthorizationRequests(t *testing.T) {
 // Caddy takes early data over HTTP/3 unless it is told not to. Anybody who saw
 // it can send it again.
 func TestEarlyDataOverHTTP3(t *testing.T) {
-	skipUnderRaceDetector(t)
 	s := overHTTP3(t, tlsSiteWith(t, authorizeSite(basicAuth, "")))
 	transport := s.client.Transport.(*http3.Transport)
 	transport.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(1)

@@ -66,16 +66,6 @@ func (s *site) transport(t testing.TB) *http.Transport {
 	return transport
 }
 
-// skipUnderRaceDetector is for tests over HTTP/3. Caddy's TLS app writes to
-// itself while it starts, and reads that in each handshake over QUIC: only the
-// network orders the two, which the race detector does not see.
-func skipUnderRaceDetector(t testing.TB) {
-	t.Helper()
-	if raceDetector {
-		t.Skip("Caddy's TLS app starts in what the race detector takes for a race with handshakes over QUIC; run without -race")
-	}
-}
-
 // overHTTP3 has the client of a tlsSite speak HTTP/3.
 func overHTTP3(t testing.TB, s *site) *site {
 	t.Helper()
@@ -143,7 +133,7 @@ func TestOneCodeOneSuccess(t *testing.T) {
 	}{
 		{"REQ-101 REQ-104 A02 64 requests with one code over HTTP/1.1", func(t *testing.T) *site { return newSite(t).start(oneSite) }, 1},
 		{"REQ-101 REQ-104 A03 64 streams with one code over HTTP/2", func(t *testing.T) *site { return tlsSite(t) }, 2},
-		{"REQ-101 REQ-104 A03 64 streams with one code over HTTP/3", func(t *testing.T) *site { skipUnderRaceDetector(t); return overHTTP3(t, tlsSite(t)) }, 3},
+		{"REQ-101 REQ-104 A03 64 streams with one code over HTTP/3", func(t *testing.T) *site { return overHTTP3(t, tlsSite(t)) }, 3},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := row.start(t)
