@@ -115,7 +115,9 @@ func (b *bench) steady(s *subject, flood [][]byte, connections int, interval tim
 
 // paced sends good requests, one every interval.
 func (s *subject) paced(requests [][]byte, interval time.Duration) (paced, error) {
-	result, err := load.RunPaced(s.conns, requests, interval)
+	pacer := startPacer()
+	defer pacer.stop()
+	result, err := load.RunPaced(s.conns, requests, interval, pacer.wait)
 	if err := s.answered(http.StatusOK, result, err); err != nil {
 		return paced{}, err
 	}

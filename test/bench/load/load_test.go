@@ -154,7 +154,7 @@ func TestRunPacedCountsFromWhenARequestWasDue(t *testing.T) {
 			return []string{"HTTP/1.1 200 OK\r\n\r\n"}
 		})
 		requests := [][]byte{[]byte("slow"), []byte("quick"), []byte("quick"), []byte("quick")}
-		r, err := RunPaced([]*Conn{conn}, requests, 10*time.Millisecond)
+		r, err := RunPaced([]*Conn{conn}, requests, 10*time.Millisecond, func(at time.Time) { time.Sleep(time.Until(at)) })
 		if err != nil {
 			t.Fatal(err)
 		}

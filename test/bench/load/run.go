@@ -3,6 +3,7 @@ package load
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -33,14 +34,14 @@ func (r *Result) Rate() float64 { return float64(len(r.latencies)) / r.Elapsed.S
 // Run sends each request once, as fast as they are answered, each connection
 // taking the next.
 func Run(conns []*Conn, requests [][]byte) (*Result, error) {
-	return run(conns, requests, now, (*Conn).Do)
+	return run(conns, requests, atOnce(conns, requests), (*Conn).Do)
 }
 
 // RunInTurn sends each request once, as Run does, and then on the same
 // connection what next makes of its answer. A latency is of both, a status of
 // the second.
 func RunInTurn(conns []*Conn, requests [][]byte, next func(Answer) ([]byte, error)) (*Result, error) {
-	return run(conns, requests, now, func(c *Conn, request []byte) (Answer, error) {
+	return run(conns, requests, atOnce(conns, requests), func(c *Conn, request []byte) (Answer, error) {
 		answer, err := c.Do(request)
 		if err != nil {
 			return Answer{}, err
@@ -53,29 +54,53 @@ func RunInTurn(conns []*Conn, requests [][]byte, next func(Answer) ([]byte, erro
 	})
 }
 
-func now(int) time.Time { return time.Now() }
+// turns are the requests that a connection sends, and when the latency of each
+// begins.
+type turns func(connection int) iter.Seq2[int, time.Time]
 
-// RunPaced sends each request once, one every interval. A latency counts from
-// when its request was due, also where no connection was free then: a server
-// that stalls makes all wait that would have come meanwhile.
-func RunPaced(conns []*Conn, requests [][]byte, interval time.Duration) (*Result, error) {
+// atOnce has each connection begin with a request of its own.
+func atOnce(conns []*Conn, requests [][]byte) turns {
+	var next atomic.Int64
+	next.Store(int64(len(conns)))
+	return func(connection int) iter.Seq2[int, time.Time] {
+		return func(yield func(int, time.Time) bool) {
+			for i := connection; i < len(requests) && yield(i, time.Now()); i = int(next.Add(1)) - 1 {
+			}
+		}
+	}
+}
+
+// RunPaced sends each request once, one every interval, by wait, which returns
+// at a time. A latency counts from when its request was due, also where no
+// connection was free then: a server that stalls makes all wait that would have
+// come meanwhile.
+func RunPaced(conns []*Conn, requests [][]byte, interval time.Duration, wait func(until time.Time)) (*Result, error) {
 	start := time.Now()
-	return run(conns, requests, func(i int) time.Time {
-		due := start.Add(time.Duration(i) * interval)
-		time.Sleep(time.Until(due))
-		return due
+	due := func(i int) time.Time { return start.Add(time.Duration(i) * interval) }
+	ready := make(chan int, len(requests)) // of which none is held up
+	go func() {
+		defer close(ready)
+		for i := range requests {
+			wait(due(i))
+			ready <- i
+		}
+	}()
+	return run(conns, requests, func(int) iter.Seq2[int, time.Time] {
+		return func(yield func(int, time.Time) bool) {
+			for i := range ready {
+				if !yield(i, due(i)) {
+					return
+				}
+			}
+		}
 	}, (*Conn).Do)
 }
 
-// run sends request i when due returns; what that returns is when its latency
-// begins.
-func run(conns []*Conn, requests [][]byte, due func(i int) time.Time, do func(*Conn, []byte) (Answer, error)) (*Result, error) {
+func run(conns []*Conn, requests [][]byte, turns turns, do func(*Conn, []byte) (Answer, error)) (*Result, error) {
 	n := len(requests)
 	latencies := make([]time.Duration, n)
 	statuses := make([]int, n)
 	errs := make([]error, len(conns))
-	var next atomic.Int64
-	next.Store(int64(len(conns))) // each connection begins with one of its own
 	var workers sync.WaitGroup
 	start := time.Now()
 	for w, conn := range conns {
@@ -83,8 +108,7 @@ func run(conns []*Conn, requests [][]byte, due func(i int) time.Time, do func(*C
 			if errs[w] = conn.net.SetDeadline(start.Add(runLimit)); errs[w] != nil {
 				return
 			}
-			for i := w; i < n; i = int(next.Add(1)) - 1 {
-				since := due(i)
+			for i, since := range turns(w) {
 				answer, err := do(conn, requests[i])
 				if err != nil {
 					errs[w] = fmt.Errorf("request %d of %d: %w", i+1, n, err)
