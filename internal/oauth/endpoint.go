@@ -63,9 +63,9 @@ func (e *Endpoint) Respond(r *http.Request, body Body, clientIP netip.Addr) (*to
 }
 
 // Refused counts a request that is refused, at whichever endpoint of the issuer,
-// and returns later where its address has had many refused: whoever sends such
-// requests as fast as they are answered would take the processor from those
-// whose requests are good. Our own faults are nobody's.
+// and returns later where its address or the issuer has had many refused:
+// whoever sends such requests as fast as they are answered would take the
+// processor from those whose requests are good. Our own faults are nobody's.
 func (e *Endpoint) Refused(ctx context.Context, refusal *Error, clientIP netip.Addr) {
 	if refusal.Status() < http.StatusInternalServerError {
 		e.throttle().refused(ctx, e.Issuer, clientIP, e.now())

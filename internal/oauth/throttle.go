@@ -26,7 +26,10 @@ const (
 	// RefusalLimit is how many of one address at one issuer are in a minute
 	// before the next is answered RefusalDelay late.
 	RefusalLimit = 3000
-	RefusalDelay = 250 * time.Millisecond
+	// IssuerRefusalLimit is how many of all addresses are: a flood may come from
+	// thousands.
+	IssuerRefusalLimit = 6000
+	RefusalDelay       = 250 * time.Millisecond
 
 	maxRefusals = 1024 // held back at a time
 )
@@ -103,12 +106,14 @@ func (t *Throttle) fail(ctx context.Context, s source, now time.Time) (retryAfte
 }
 
 // refused counts a request that was refused, for whatever reason, and holds its
-// answer back where its address has had many refused: whoever sends such
-// requests as fast as they are answered would take the processor from those
-// whose requests are good. None of these is ever held back.
+// answer back where its address, or all addresses together, have had many
+// refused: whoever sends such requests as fast as they are answered would take
+// the processor from those whose requests are good. None of these is ever held
+// back.
 func (t *Throttle) refused(ctx context.Context, issuer string, addr netip.Addr, now time.Time) {
-	count, _ := t.failures.fail(t.failures.key('r', issuer, "", addressPrefix(addr)), math.MaxInt64, now)
-	if count > RefusalLimit {
+	ofAddress, _ := t.failures.fail(t.failures.key('r', issuer, "", addressPrefix(addr)), math.MaxInt64, now)
+	ofIssuer, _ := t.failures.fail(t.failures.key('i', issuer, "", netip.Prefix{}), math.MaxInt64, now)
+	if ofAddress > RefusalLimit || ofIssuer > IssuerRefusalLimit {
 		delay(ctx, t.refusals, RefusalDelay)
 	}
 }

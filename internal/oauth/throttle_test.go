@@ -283,11 +283,32 @@ func TestRefusedRequests(t *testing.T) {
 			}
 		})
 	})
+	t.Run("C11 a flood from everywhere is answered late at its issuer, and not at another", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			th := NewThrottle()
+			began, from := time.Now(), netip.MustParseAddr("198.18.0.0")
+			for range IssuerRefusalLimit {
+				from = from.Next()
+				th.refused(t.Context(), testIssuer, from, time.Now())
+			}
+			if took := time.Since(began); took != 0 {
+				t.Errorf("the first %d took %v", IssuerRefusalLimit, took)
+			}
+			if took := refuse(t, th, other, 3); took != 3*RefusalDelay {
+				t.Errorf("the next three took %v", took)
+			}
+			began = time.Now()
+			th.refused(t.Context(), "https://other.example", other, time.Now())
+			if took := time.Since(began); took != 0 {
+				t.Errorf("one of another issuer took %v", took)
+			}
+		})
+	})
 	t.Run("C12 a good request from the same address is not held", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFixture(t)
 			q := f.valid("web")
-			for range RefusalLimit + 1 {
+			for range max(RefusalLimit, IssuerRefusalLimit) + 1 {
 				f.endpoint.throttle().refused(t.Context(), f.endpoint.Issuer, q.addr, f.time)
 			}
 			began := time.Now()

@@ -40,7 +40,7 @@ func (b *bench) measureFlood(ctx context.Context) error {
 	}
 	interval := time.Duration(5 * float64(time.Second) / full.Rate)
 	table := section{Title: "A flood of refusals", Text: fmt.Sprintf(
-		"Good requests at a steady %.0f a second, a fifth of what the server can do, while others send refused ones as fast as they are answered. What one address sends is held back; what comes from many takes its share of the processor. The flood and the good requests come from the same core.", full.Rate/5),
+		"Good requests at a steady %.0f a second, a fifth of what the server can do, while others send refused ones as fast as they are answered, which is late once there were 3,000 in a minute from one address or 6,000 from everywhere. The flood and the good requests come from the same core.", full.Rate/5),
 		Columns: []string{"", "p50 µs", "p99 µs", "p99 ÷ alone", "flood, requests/s"}}
 	for _, kind := range refusals[1:] { // the first cannot be kept up: it turns into the next
 		for _, from := range []source{{"one address", 1, oneAddress}, {"one address", wide, oneAddress}, {"many addresses", wide, manyAddresses}} {
@@ -65,7 +65,7 @@ type source struct {
 
 func oneAddress() string { return floodAddress }
 
-// manyAddresses are so many that none of them is held back.
+// manyAddresses are so many that none of them has many refused.
 func manyAddresses() string { return fmt.Sprintf("198.18.%d.%d", rand.N(256), rand.N(256)) }
 
 func (b *bench) flooded(s *subject, kind refusal, from source, interval time.Duration) ([]string, target, error) {

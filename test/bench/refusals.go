@@ -24,7 +24,7 @@ type refusal struct {
 	// requests makes n of them. redeemed are requests that succeeded just before.
 	requests func(s *subject, n int, redeemed [][]byte) ([][]byte, error)
 	// spread: each comes from an address of its own in a burst, as one that sends
-	// many is answered late. In a flood all come from one.
+	// many is answered late.
 	spread bool
 }
 
@@ -127,24 +127,30 @@ func (b *bench) startRefusing(ctx context.Context) (*subject, error) {
 	return b.startSpecial(ctx, x)
 }
 
-// measureRefusals measures each kind right after successes.
+// measureRefusals measures each kind right after successes. Each round has a
+// server of its own: one that has refused thousands in a minute answers late.
 func (b *bench) measureRefusals(ctx context.Context) error {
-	s, err := b.startRefusing(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.server.stop()
-	root := filepath.Join(b.dir, "storage-refusals")
 	cpu, ratios, writes := make([][]float64, len(refusals)), make([][]float64, len(refusals)), make([]int, len(refusals))
 	var successes []float64
-	for range max(b.rounds, 5) {
+	round := func() error {
+		s, err := b.startRefusing(ctx)
+		if err != nil {
+			return err
+		}
+		defer s.server.stop()
 		for i, kind := range refusals {
-			success, refused, written, err := b.refuseOnce(s, kind, root)
+			success, refused, written, err := b.refuseOnce(s, kind, filepath.Join(b.dir, "storage-refusals"))
 			if err != nil {
 				return fmt.Errorf("measuring %s: %w", kind.name, err)
 			}
 			successes, writes[i] = append(successes, success), writes[i]+written
 			cpu[i], ratios[i] = append(cpu[i], refused), append(ratios[i], refused/success)
+		}
+		return nil
+	}
+	for range max(b.rounds, 5) {
+		if err := round(); err != nil {
+			return err
 		}
 	}
 	table := section{Title: "Refusals", Text: "File system, ES256, 32 connections.", Columns: []string{"", "CPU µs", "÷ success", "files written"}}
