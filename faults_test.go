@@ -162,7 +162,7 @@ func TestStorageFaults(t *testing.T) {
 			}
 		}
 	})
-	t.Run("threats promise 7: no unauthenticated request touches the storage of codes", func(t *testing.T) {
+	t.Run("A16 no unauthenticated request touches the storage of codes", func(t *testing.T) {
 		code := s.mint(oidctoken.MintRequest{ClientID: "web"})
 		memory.Reset()
 		for _, e := range []edit{

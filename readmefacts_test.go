@@ -55,6 +55,9 @@ func TestReadmeLimits(t *testing.T) {
 		{"livecodes.go", `maxLiveCodes += 10_000\b`, "10,000 of a client"},
 		{"livecodes.go", `maxPersonalCodes += 100\b`, "100 codes of one person at one client"},
 		{"internal/oauth/throttle.go", `[Rr]efusalLimit += 3000\b`, "above 3,000 a minute from one address"},
+		{"internal/oauth/throttle.go", `IssuerRefusalLimit += 6000\b`, "6,000 from everywhere"},
+		{"internal/oauth/throttle.go", `clientLimit += 100\b`, "above 100 a minute of one client id"},
+		{"internal/oauth/throttle.go", `maxRefusals += 1024\b`, "At most 1,024 answers wait"},
 		{"internal/oauth/throttle.go", `[Rr]efusalDelay += 250 \* time.Millisecond`, "answered 250 ms late"},
 		{"storage/codes.go", `skew += 60 \* time.Second`, "more than 60 seconds ahead"},
 	} {

@@ -13,7 +13,9 @@ const documentFile = "docs/mutations.md"
 
 const heading = `# Guards, and the tests that catch them
 
-Written by ` + "`go -C test run ./mutate -update`" + `, which took each guard out of the code, one at a time, and saw the test beside it fail. %d guards.
+Written by ` + "`go -C test run ./mutate -update`" + `, which took each guard out of the code, one at a time, and saw the test beside it fail. %d guards. ` + "`go -C test run ./mutate`" + ` does that again in some minutes and writes nothing; ` + "`-run claim`" + ` tries those with that word in their name or file.
+
+A guard is one check, bound or step in the code, picked by hand in [test/mutate](../test/mutate): what is not in the list is not tried. It is taken out or turned round, not weakened in every way there is, so a test that fails shows that somebody watches the guard, not that the guard is enough.
 
 *For* is the number in [requirements.md](requirements.md) (REQ) or [attacks.md](attacks.md) (letters); *Removed* is what the code does without the guard.
 
