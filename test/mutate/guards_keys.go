@@ -84,8 +84,6 @@ var keyGuards = []group{{
 			"TestNewAlgorithm/a new default algorithm waits for a day, and RS256 goes on"},
 	},
 }, {
-	"internal/keys/automatic.go", "internal/keys", []guard{},
-}, {
 	"internal/keys/refresh.go", "internal/keys", []guard{
 		{"keys that have vanished are kept", "F45", "an empty reading counts",
 			"\t\t// storage was emptied or answers nonsense would be worse than the old one.\n\t\treturn errDisappeared", "\t\ta.current.Store(found)",

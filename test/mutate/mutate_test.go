@@ -16,6 +16,11 @@ func TestListIsUpToDate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, group := range all() {
+		if len(group.guards) == 0 {
+			t.Errorf("there is no guard of %s", group.file)
+		}
+	}
 	names := make(map[string]bool)
 	for _, m := range made {
 		if names[m.name] {
