@@ -16,7 +16,8 @@ import (
 	"time"
 )
 
-// Without a guard some tests hang: the guard was a deadline.
+// A test that hangs without its guard shows no more than that something was
+// slow: it is to have a limit of its own, well below this one.
 const (
 	testTimeout  = 60 * time.Second
 	buildTimeout = 5 * time.Minute
@@ -26,6 +27,7 @@ const (
 type outcome struct {
 	built                   bool
 	passed, failed, skipped []string // tests, subtests included
+	hung                    []string // what had not ended when the time was up
 	output                  string
 	took                    time.Duration
 }
@@ -73,12 +75,17 @@ func result(ctx context.Context, command *exec.Cmd) (*outcome, error) {
 	return o, nil
 }
 
+// timedOut is what the testing package says when -timeout has passed. Of the test
+// that runs then nothing more is said, or that it has failed.
+const timedOut = "panic: test timed out"
+
 func parse(output []byte) *outcome {
 	o := &outcome{built: true}
-	var running []string
 	lines := bufio.NewScanner(bytes.NewReader(output))
 	lines.Buffer(nil, 1<<24)
 	var text strings.Builder
+	var begun []string
+	up := false // the time
 	for lines.Scan() {
 		var e event
 		if json.Unmarshal(lines.Bytes(), &e) != nil {
@@ -86,27 +93,35 @@ func parse(output []byte) *outcome {
 			continue
 		}
 		text.WriteString(e.Output)
+		up = up || strings.HasPrefix(e.Output, timedOut)
 		switch {
 		case e.Action == "build-fail":
 			o.built = false
 		case e.Action == "run":
-			running = append(running, e.Test)
+			begun = append(begun, e.Test)
 		case e.Action == "skip" && e.Test != "":
 			o.skipped = append(o.skipped, e.Test)
 		case e.Action == "pass" && e.Test != "":
 			o.passed = append(o.passed, e.Test)
-		case e.Action == "fail" && e.Test != "":
+		case e.Action == "fail" && e.Test != "" && !up:
 			o.failed = append(o.failed, e.Test)
 		}
 	}
 	o.output = text.String()
-	// What had begun when the process ended is what ended it.
-	for _, test := range running {
-		if !slices.Contains(o.passed, test) && !slices.Contains(o.failed, test) && !slices.Contains(o.skipped, test) {
-			o.failed = append(o.failed, test)
-		}
+	if unfinished := o.unfinished(begun); up {
+		o.hung = unfinished
+	} else {
+		// What had begun when the process ended is what ended it.
+		o.failed = append(o.failed, unfinished...)
 	}
 	return o
+}
+
+// unfinished returns the tests of which no result is known.
+func (o *outcome) unfinished(begun []string) []string {
+	return slices.DeleteFunc(begun, func(test string) bool {
+		return slices.Contains(o.passed, test) || slices.Contains(o.failed, test) || slices.Contains(o.skipped, test)
+	})
 }
 
 // overlay writes a mutated file and the list that puts it into the tree's place.

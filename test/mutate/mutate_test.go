@@ -74,9 +74,47 @@ func TestParsingResults(t *testing.T) {
 			t.Errorf("got %q", o.failed)
 		}
 	})
+	t.Run("a test that had begun when the time was up hangs, and of its rows the one that ended has failed", func(t *testing.T) {
+		o := parse([]byte(`{"Action":"run","Test":"TestC"}
+{"Action":"run","Test":"TestC/a"}
+{"Action":"fail","Test":"TestC/a"}
+{"Action":"run","Test":"TestC/b"}
+{"Action":"output","Test":"TestC/b","Output":"panic: test timed out after 1m0s\n"}
+{"Action":"fail","Test":"TestC/b"}
+`))
+		if !slices.Equal(o.failed, []string{"TestC/a"}) || !slices.Equal(o.hung, []string{"TestC", "TestC/b"}) {
+			t.Errorf("failed %q, hung %q", o.failed, o.hung)
+		}
+	})
 	t.Run("what does not build has no result", func(t *testing.T) {
 		if o := parse([]byte(`{"ImportPath":"x","Action":"build-fail"}`)); o.built || o.failed != nil {
 			t.Errorf("got %+v", o)
 		}
 	})
+}
+
+func TestCaught(t *testing.T) {
+	m := mutant{guard: guard{test: "TestC/a row"}}
+	for _, row := range []struct {
+		name    string
+		outcome outcome
+		want    string
+	}{
+		{"its test fails", outcome{built: true, failed: []string{"TestC/a_row", "TestC"}}, ""},
+		{"its test fails and another hangs", outcome{built: true, failed: []string{"TestC/a_row"}, hung: []string{"TestC"}}, ""},
+		{"its test passes", outcome{built: true, passed: []string{"TestC/a_row"}}, "without it TestC/a row does not fail"},
+		{"another test fails", outcome{built: true, failed: []string{"TestC/another"}}, "without it TestC/a row does not fail"},
+		{"its test hangs", outcome{built: true, hung: []string{"TestC", "TestC/a_row"}}, "without it TestC/a row has not failed after 1m0s"},
+		{"nothing builds", outcome{output: "syntax error"}, "without it the package does not build:\nsyntax error"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var got string
+			if err := m.caught(&row.outcome); err != nil {
+				got = err.Error()
+			}
+			if got != row.want {
+				t.Errorf("got %q, want %q", got, row.want)
+			}
+		})
+	}
 }

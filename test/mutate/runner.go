@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -83,17 +82,30 @@ func (r *runner) testAll(ctx context.Context, made []mutant, parallel int) []err
 // build proves nothing.
 func (r *runner) test(ctx context.Context, dir string, m mutant) error {
 	o, err := r.without(ctx, dir, m)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	if r.every && o.built {
+		fmt.Printf("without %s (%s) fail:\n\t%s\n", m.name, m.file, strings.Join(append(o.failed, o.hung...), "\n\t"))
+		return nil
+	}
+	if err := m.caught(o); err != nil {
+		return err
+	}
+	fmt.Printf("caught   %-70s %s\n", m.name, o.took.Round(time.Second/10))
+	return nil
+}
+
+// caught is nil where the outcome is that of a guard that is watched.
+func (m mutant) caught(o *outcome) error {
+	test := reported(m.test)
+	switch {
 	case !o.built:
 		return fmt.Errorf("without it the package does not build:\n%s", o.output)
-	case r.every:
-		fmt.Printf("without %s (%s) fail:\n\t%s\n", m.name, m.file, strings.Join(o.failed, "\n\t"))
-	case !slices.Contains(o.failed, reported(m.test)):
-		return errors.New("without it " + m.test + " does not fail")
-	default:
-		fmt.Printf("caught   %-70s %s\n", m.name, o.took.Round(time.Second/10))
+	case slices.Contains(o.hung, test):
+		return fmt.Errorf("without it %s has not failed after %s", m.test, testTimeout)
+	case !slices.Contains(o.failed, test):
+		return fmt.Errorf("without it %s does not fail", m.test)
 	}
 	return nil
 }
