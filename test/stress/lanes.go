@@ -13,8 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"strings"
+	"sync"
 	"time"
 )
 
@@ -32,75 +31,54 @@ type share struct {
 	time  time.Duration
 }
 
-// check finds names of storages and scenarios that there are not, with which
-// nothing would be run, or not what was meant.
-func (o *options) check() error {
-	var known, scenarios []string
-	for _, s := range storages {
-		known = append(known, s.name)
-		for _, sc := range s.scenarios {
-			if !slices.Contains(scenarios, sc.name) {
-				scenarios = append(scenarios, sc.name)
-			}
-		}
-	}
-	if err := errors.Join(allKnown("storage", o.storages, known), allKnown("scenario", o.scenario, scenarios)); err != nil {
-		return err
-	}
-	if len(o.choose()) == 0 {
-		return fmt.Errorf("there is no scenario %s on storage %s", o.scenario, o.storages)
-	}
-	return nil
+// surroundings are what all lanes have in common.
+type surroundings struct {
+	launcher    *launcher
+	ports       *ports
+	now         func() time.Duration // since the program started
+	seed        uint64
+	dir, binary string
+	report      func(*result)
 }
 
-func allKnown(what, list string, known []string) error {
-	if list == "" {
-		return nil
+// lanes runs the chosen scenarios on the chosen storages, side by side.
+func (o *options) lanes(ctx context.Context, dir, binary string) ([]*result, error) {
+	var (
+		running sync.WaitGroup
+		mu      sync.Mutex // guards what follows
+		all     []*result
+		errs    []error
+	)
+	started := time.Now()
+	common := &surroundings{
+		launcher: newLauncher(), ports: new(ports), now: func() time.Duration { return time.Since(started) },
+		seed: o.seed, dir: dir, binary: binary,
+		report: func(r *result) {
+			mu.Lock()
+			defer mu.Unlock()
+			fmt.Print(r.line())
+			all = append(all, r)
+		},
 	}
-	for _, name := range strings.Split(list, ",") {
-		if !slices.Contains(known, name) {
-			return fmt.Errorf("there is no %s %q; there are: %s", what, name, strings.Join(known, ", "))
-		}
+	fmt.Print(header)
+	for _, plan := range o.choose() {
+		running.Go(func() {
+			err := plan.run(ctx, common)
+			mu.Lock()
+			defer mu.Unlock()
+			errs = append(errs, err)
+		})
 	}
-	return nil
-}
-
-// choose shares codes and time out among the chosen scenarios. Lanes run side
-// by side, so each has all of the time.
-func (o *options) choose() []lanePlan {
-	var plans []lanePlan
-	codes := 0
-	for _, s := range storages {
-		if !chosen(o.storages, s.name) {
-			continue
-		}
-		plan, parts := lanePlan{name: s.name, claim: s.claim}, 0
-		for _, sc := range s.scenarios {
-			if chosen(o.scenario, sc.name) {
-				plan.scenarios = append(plan.scenarios, share{scenario: sc})
-				codes += sc.codes
-				parts += sc.time
-			}
-		}
-		for i := range plan.scenarios {
-			plan.scenarios[i].time = o.time * time.Duration(plan.scenarios[i].scenario.time) / time.Duration(parts)
-		}
-		if len(plan.scenarios) > 0 {
-			plans = append(plans, plan)
-		}
-	}
-	for _, plan := range plans {
-		for i := range plan.scenarios {
-			s := &plan.scenarios[i]
-			s.codes = (o.codes*s.scenario.codes + codes - 1) / codes // together no fewer than asked for
-		}
-	}
-	return plans
+	running.Wait()
+	return all, errors.Join(errs...)
 }
 
 // run runs a lane from empty storage to its end.
-func (p *lanePlan) run(ctx context.Context, launcher *launcher, ports *ports, now func() time.Duration, seed uint64, dir, binary string, report func(*result)) (err error) {
-	l := &lane{name: p.name, claim: p.claim, launcher: launcher, ports: ports, now: now, seed: seed, dir: filepath.Join(dir, p.name)}
+func (p *lanePlan) run(ctx context.Context, common *surroundings) (err error) {
+	l := &lane{
+		name: p.name, claim: p.claim, dir: filepath.Join(common.dir, p.name),
+		launcher: common.launcher, ports: common.ports, now: common.now, seed: common.seed,
+	}
 	defer func() {
 		l.down()
 		if l.disk != nil {
@@ -110,27 +88,27 @@ func (p *lanePlan) run(ctx context.Context, launcher *launcher, ports *ports, no
 	err = l.prepare(p)
 	if errors.Is(err, exec.ErrNotFound) { // redis-server
 		for _, s := range p.scenarios {
-			report(&result{lane: l.name, scenario: s.name, skipped: "redis-server is not in the PATH"})
+			common.report(&result{lane: l.name, scenario: s.name, skipped: "redis-server is not in the PATH"})
 		}
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("preparing %s: %w", p.name, err)
 	}
-	if err := l.up(ctx, binary); err != nil {
+	if err := l.up(ctx, common.binary); err != nil {
 		return err
 	}
 	for i := range p.scenarios {
 		s := &p.scenarios[i]
 		if s.mounts && !l.disk.mounted {
-			report(&result{lane: l.name, scenario: s.name, skipped: launcher.noMount.Error()})
+			common.report(&result{lane: l.name, scenario: s.name, skipped: l.launcher.noMount.Error()})
 			continue
 		}
 		r, err := l.run(ctx, &s.scenario, s.codes, s.time)
 		if err != nil {
 			return fmt.Errorf("%s, %s: %w", l.name, s.name, err)
 		}
-		report(r)
+		common.report(r)
 	}
 	return nil
 }

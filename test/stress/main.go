@@ -23,9 +23,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
-	"slices"
-	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -108,35 +105,6 @@ func build(ctx context.Context, binary string, race bool) error {
 	return nil
 }
 
-// lanes runs the chosen scenarios on the chosen storages, side by side.
-func (o *options) lanes(ctx context.Context, dir, binary string) ([]*result, error) {
-	started := time.Now()
-	now := func() time.Duration { return time.Since(started) }
-	launcher, ports := newLauncher(), new(ports)
-	fmt.Print(header)
-	var (
-		running sync.WaitGroup
-		mu      sync.Mutex // guards what follows
-		all     []*result
-		errs    []error
-	)
-	for _, plan := range o.choose() {
-		running.Go(func() {
-			err := plan.run(ctx, launcher, ports, now, o.seed, dir, binary, func(r *result) {
-				mu.Lock()
-				defer mu.Unlock()
-				fmt.Print(r.line())
-				all = append(all, r)
-			})
-			mu.Lock()
-			defer mu.Unlock()
-			errs = append(errs, err)
-		})
-	}
-	running.Wait()
-	return all, errors.Join(errs...)
-}
-
 func summarize(results []*result, dir string, took time.Duration) bool {
 	var codes, requests, succeeded, faults, signatures, issuings, wrong int
 	for _, r := range results {
@@ -156,8 +124,4 @@ func summarize(results []*result, dir string, took time.Duration) bool {
 		codes, requests, succeeded, faults, signatures, issuings, wrong, took.Seconds())
 	fmt.Print(omissions(results))
 	return wrong == 0 && codes > 0
-}
-
-func chosen(list, name string) bool {
-	return list == "" || slices.Contains(strings.Split(list, ","), name)
 }
