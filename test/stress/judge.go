@@ -69,7 +69,7 @@ func (c *circumstances) judgeCode(v *verdict, r rules, h *history) {
 	}
 	fives := h.count(failed) + h.count(unavailable)
 	if (r.faultless || r.reloading) && fives > 0 {
-		v.found(h, "a request was answered %d or %d though nothing failed", 500, 503)
+		v.found(h, "a request was answered 500 or 503 though nothing failed")
 	}
 	if r.faultless && h.count(unanswered)+h.count(unsent) > 0 {
 		v.found(h, "a request was not answered though nothing failed")

@@ -93,8 +93,9 @@ func release(queue chan<- task, t task, delay time.Duration) {
 	time.AfterFunc(delay, func() { queue <- t })
 }
 
-// send makes one request. One that cannot reach its node goes to another,
-// unless the code is for that node only.
+// send makes one request. One that cannot reach its node, or finds a crowd there,
+// goes to any, unless the code is for that node only. That is no choice of the
+// plan's: which requests it befalls is up to the machine.
 func (l *lane) send(c *client, t task) {
 	node := t.node
 	for attempt := range attempts {

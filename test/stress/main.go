@@ -5,7 +5,7 @@
 // several times, and meanwhile kills, stops, reloads and starves them.
 //
 //	go run ./stress                              # what CI runs
-//	go run ./stress -codes 1000000 -for 30m      # a long run
+//	go run ./stress -codes 1000000 -for 1h       # a long run
 //	go run ./stress -storage redis -scenario pause -seed 7
 //
 // It prints what was seen, and exits with status 1 and the history of a code

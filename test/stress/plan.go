@@ -11,7 +11,8 @@ import (
 
 // plan makes the random choices of a scenario, from a seed: how often each code
 // is sent, where and when, and what is done to whom. The same seed makes the
-// same choices; when they take effect is up to the machine.
+// same choices; when they take effect is up to the machine, and with it which
+// requests send sends elsewhere, and where.
 type plan struct {
 	mu   sync.Mutex // guards rand
 	rand *rand.Rand
