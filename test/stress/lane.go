@@ -150,10 +150,10 @@ func (l *lane) redeemsFresh(ctx context.Context, c *client, minter, n *node) err
 func (l *lane) failures() error {
 	var errs []error
 	for _, n := range l.nodes {
-		if n.died() {
-			errs = append(errs, fmt.Errorf("%s ended by itself, see %s", n.name, n.log))
-		}
-		errs = append(errs, l.issuings.readLog(n))
+		errs = append(errs, n.failure(), l.issuings.readLog(n))
+	}
+	if l.redis != nil {
+		errs = append(errs, l.redis.failure())
 	}
 	return errors.Join(errs...)
 }

@@ -22,6 +22,7 @@ type process struct {
 	cmd     *exec.Cmd
 	exited  chan struct{} // closed when it has ended
 	expects atomic.Bool   // that it ends
+	lost    atomic.Bool   // one that ended by itself was started again
 }
 
 func (p *process) start() error {
@@ -34,31 +35,37 @@ func (p *process) start() error {
 	if _, err := log.WriteString("\n"); err != nil {
 		return err
 	}
-	p.expects.Store(false)
-	p.cmd = exec.Command(p.path, p.args...)
-	p.cmd.Env, p.cmd.Dir = p.env, "/"
-	p.cmd.Stdout, p.cmd.Stderr = log, log
-	if err := p.launcher.start(p.cmd); err != nil {
+	cmd := exec.Command(p.path, p.args...)
+	cmd.Env, cmd.Dir = p.env, "/"
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := p.launcher.start(cmd); err != nil {
 		return fmt.Errorf("starting %s: %w", p.name, err)
 	}
-	p.exited = make(chan struct{})
-	go func(cmd *exec.Cmd, exited chan struct{}) {
-		_ = cmd.Wait() // that it ended is what matters
+	exited := make(chan struct{})
+	p.cmd, p.exited = cmd, exited
+	p.expects.Store(false)
+	go func() {
+		_ = cmd.Wait() // kill looks at how it ended
 		close(exited)
-	}(p.cmd, p.exited)
+	}()
 	return nil
 }
 
 func (p *process) signal(s syscall.Signal) error { return p.cmd.Process.Signal(s) }
 
-// kill ends the process at whatever it is doing.
+// kill ends the process at whatever it is doing. One that has ended by itself
+// before is not forgotten.
 func (p *process) kill() {
 	if p.cmd == nil {
 		return
 	}
-	p.expects.Store(true)
+	byItself, again := p.died(), p.expects.Swap(true)
 	_ = p.signal(syscall.SIGKILL) // it may have ended
 	<-p.exited
+	otherwise := p.cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL
+	if byItself || otherwise && !again {
+		p.lost.Store(true)
+	}
 }
 
 // died reports whether the process ended without being told to.
@@ -69,4 +76,13 @@ func (p *process) died() bool {
 	default:
 		return false
 	}
+}
+
+// failure tells of a process that ended by itself: this one, or one before it of
+// which failure has not told yet.
+func (p *process) failure() error {
+	if lost := p.lost.Swap(false); lost || p.died() {
+		return fmt.Errorf("%s ended by itself, see %s", p.name, p.log)
+	}
+	return nil
 }
