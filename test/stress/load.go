@@ -118,34 +118,3 @@ func (l *lane) send(c *client, t task) {
 		time.Sleep(time.Duration(attempt+1) * 20 * time.Millisecond)
 	}
 }
-
-// afterwards sends once more every code whose answers do not say that it may
-// have been redeemed. One that met nothing but 503, or nodes it came too early
-// for, must be good; of the others the model judges.
-func (l *lane) afterwards(c *circumstances, histories []*history) (good int, bad []*history) {
-	cl := newClient(clients, l.secret, l.now)
-	defer cl.close()
-	for _, h := range histories {
-		if h.count(issued)+h.count(failed)+h.count(unanswered)+h.count(unexpected) > 0 {
-			continue
-		}
-		untouched := c.untouched(h)
-		l.send(cl, task{h, h.last(c)})
-		switch {
-		case h.count(issued) == 1:
-			good++
-		case untouched && !c.step(h, &h.operations[len(h.operations)-1]).untimely:
-			bad = append(bad, h)
-		}
-	}
-	return good, bad
-}
-
-// last is the node to send a code to that is to succeed: not one that is too
-// early for it.
-func (h *history) last(c *circumstances) int {
-	if h.only == anyNode || c.offsets[h.mintedBy]-c.offsets[h.only] > skew {
-		return h.mintedBy
-	}
-	return h.only
-}
