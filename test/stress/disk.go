@@ -55,10 +55,15 @@ func (d *disk) unmount() error {
 type diskFault struct {
 	name       string
 	begin, end func() error
+	shows      []answer // of bite
 }
 
 func (d *disk) fault(name string, begin, end func() error) diskFault {
-	return diskFault{name, func() error { return d.launcher.do(begin) }, func() error { return d.launcher.do(end) }}
+	return diskFault{
+		name: name, shows: diskAway,
+		begin: func() error { return d.launcher.do(begin) },
+		end:   func() error { return d.launcher.do(end) },
+	}
 }
 
 // stubborn is a fault that cannot begin at times, by these errors: it is tried
@@ -69,10 +74,11 @@ func (d *disk) stubborn(name string, begin, end func() error, refusals ...error)
 	return f
 }
 
-// noSpace leaves no block free: nothing can be written, but names can be made.
+// noSpace leaves no block free: nothing can be written, but names can be made, so
+// that codes are redeemed and no answer shows it.
 func (d *disk) noSpace() diskFault {
 	filler := filepath.Join(d.path, "filler")
-	return d.fault("disk full", func() error {
+	f := d.fault("disk full", func() error {
 		f, err := os.OpenFile(filler, os.O_CREATE|os.O_WRONLY, 0o600)
 		if err != nil {
 			return err
@@ -80,6 +86,8 @@ func (d *disk) noSpace() diskFault {
 		defer f.Close()
 		return fill(f)
 	}, func() error { return os.Remove(filler) })
+	f.shows = nil
+	return f
 }
 
 // fill makes a file as large as it can be, in ever smaller pieces: how much
@@ -154,15 +162,35 @@ func (d *disk) noAccess() diskFault {
 }
 
 // noWriting takes the permission to write from the folders of used-markers:
-// records can be read, but no code claimed.
+// records can be read, but no code claimed. It cannot begin where there are none.
 func (d *disk) noWriting() diskFault {
-	change := func(mode fs.FileMode) error {
-		return filepath.WalkDir(d.path, func(name string, entry fs.DirEntry, err error) error {
-			if err != nil || !entry.IsDir() || filepath.Base(filepath.Dir(name)) != "used" {
-				return nil // it has just been swept
+	const name = "permission to claim lost"
+	return d.fault(name, func() error {
+		n, err := changeMarkers(d.path, 0o500)
+		if err == nil && n == 0 {
+			return fmt.Errorf("%w: nothing was claimed yet", errNotNow)
+		}
+		return err
+	}, func() error {
+		_, err := changeMarkers(d.path, 0o700)
+		return err
+	})
+}
+
+// changeMarkers gives the folders of used-markers, and the folder they are made
+// in, that mode, and returns how many it has changed.
+func changeMarkers(path string, mode fs.FileMode) (n int, err error) {
+	err = filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
+		marked := filepath.Base(name) == "used" || filepath.Base(filepath.Dir(name)) == "used"
+		if err == nil && entry.IsDir() && marked {
+			if err = os.Chmod(name, mode); err == nil {
+				n++
 			}
-			return os.Chmod(name, mode)
-		})
-	}
-	return d.fault("permission to claim lost", func() error { return change(0o500) }, func() error { return change(0o700) })
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it has just been swept
+		}
+		return err
+	})
+	return n, err
 }

@@ -27,12 +27,14 @@ func kills(ctx context.Context, l *lane, p *plan) error {
 		}
 		from := l.now()
 		n.kill()
+		gone := l.now()
 		pause(ctx, down)
+		b := bite{from: gone, to: l.now(), shows: lost}
 		err := n.launch()
 		if err == nil {
 			err = n.ready(undisturbed(ctx))
 		}
-		l.happened(fault{what: fmt.Sprintf("node %d killed and started", n.index), from: from, killed: n})
+		l.happened(fault{what: fmt.Sprintf("node %d killed and started", n.index), from: from, killed: n, bite: b})
 		n.mu.Unlock()
 		if err != nil {
 			return err
@@ -113,12 +115,15 @@ func redisKills(ctx context.Context, l *lane, p *plan) error {
 func (l *lane) killRedis(ctx context.Context, down time.Duration) error {
 	from := l.now()
 	l.redis.kill()
+	gone := l.now()
 	pause(ctx, down)
+	// The storage's client tries again for longer than that, but for some calls.
+	b := bite{from: gone, to: l.now(), shows: storageAway, outlasted: true}
 	err := l.redis.start()
 	if err == nil {
 		err = redisAnswers(undisturbed(ctx), l.redisAddress)
 	}
-	l.happened(fault{what: "Redis killed and started", from: from, storage: true})
+	l.happened(fault{what: "Redis killed and started", from: from, storage: true, bite: b})
 	return err
 }
 
@@ -136,12 +141,24 @@ func redisStops(ctx context.Context, l *lane, p *plan) error {
 	return nil
 }
 
+const (
+	// aMoment is what a process has until it has stopped.
+	aMoment = 50 * time.Millisecond
+	// callTakes is longer than a node waits for its storage: where Redis is stopped
+	// for less, it may answer every request yet.
+	callTakes = 5500 * time.Millisecond
+)
+
 func (l *lane) stopRedis(ctx context.Context, d time.Duration) error {
 	from := l.now()
 	err := l.redis.signal(syscall.SIGSTOP)
 	pause(ctx, d)
+	f := fault{what: "Redis stopped", from: from, storage: true}
+	if stopped := from + aMoment; l.now()-stopped > callTakes {
+		f.bite = bite{from: stopped, to: l.now(), shows: storageAway}
+	}
 	err = errors.Join(err, l.redis.signal(syscall.SIGCONT))
-	l.happened(fault{what: "Redis stopped", from: from, storage: true})
+	l.happened(f)
 	return err
 }
 
@@ -174,12 +191,14 @@ func diskFaults(alone bool, choose func(p *plan, d *disk) diskFault) injector {
 			if err != nil {
 				return errors.Join(fmt.Errorf("%s: %w", f.name, err), f.end())
 			}
+			b := bite{from: l.now(), shows: f.shows}
 			pause(ctx, d)
 			if alone {
 				err = l.servesDocuments(undisturbed(ctx))
 			}
+			b.to = l.now()
 			err = errors.Join(err, f.end())
-			l.happened(fault{what: f.name, from: from, storage: true})
+			l.happened(fault{what: f.name, from: from, storage: true, bite: b})
 			if err != nil {
 				return fmt.Errorf("%s: %w", f.name, err)
 			}

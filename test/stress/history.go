@@ -80,6 +80,7 @@ type fault struct {
 	from, to time.Duration
 	storage  bool
 	killed   *node // the node that forgot what it knew; nil: none
+	bite     bite
 }
 
 // String tells the story of a code for people. It does not name the code.

@@ -54,6 +54,7 @@ func (c *circumstances) judge(r rules, histories []*history) *verdict {
 	if v.counts[issued] == 0 && len(histories) > 0 {
 		v.found(nil, "no code succeeded at all")
 	}
+	c.judgeEffects(v, histories)
 	return v
 }
 

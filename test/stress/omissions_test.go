@@ -47,12 +47,12 @@ func TestRefusedFault(t *testing.T) {
 	var err error
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
-		refused := diskFault{"read-only", func() error {
+		refused := diskFault{name: "read-only", begin: func() error {
 			if tries++; tries == 3 {
 				stop()
 			}
 			return errNotNow
-		}, func() error { t.Error("it is ended"); return nil }}
+		}, end: func() error { t.Error("it is ended"); return nil }}
 		err = diskFaults(false, func(*plan, *disk) diskFault { return refused })(ctx, l, newPlan(1, "refused"))
 	})
 	t.Run("F16 it is no violation, and the others go on", func(t *testing.T) {
