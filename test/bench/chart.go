@@ -71,7 +71,7 @@ func (r *report) bars(alg string) []bar {
 		case s.Name == "respond" && alg == "ES256":
 			bars = append([]bar{{"respond", value, beneath}}, bars...)
 		case s.Name == "lean/"+alg:
-			bars = append(bars, bar{"two signatures", value, beneath})
+			bars = append(bars, bar{"lean", value, beneath})
 		case name == "oidc_token" && strings.HasSuffix(rest, "/"+alg+"/sha256"):
 			storage, _, _ := strings.Cut(rest, "/")
 			bars = append(bars, bar{"oidc_token, " + strings.ReplaceAll(storage, "_", " "), value, ours})

@@ -2,13 +2,13 @@
 // several storages, the floors beneath any token endpoint in Caddy, and token
 // endpoints of others. From the root of the repository:
 //
-//	go -C test run ./bench                       # everything, about five minutes
+//	go -C test run ./bench                       # redemptions, about ten minutes
 //	go -C test run ./bench -only memory/ES256    # subjects whose name contains it, and their floors
 //	go -C test run ./bench -list                 # the names
-//	go -C test run ./bench -quick                # does every subject still answer right?
+//	go -C test run ./bench -quick                # does every subject still answer right? with sign-ins
 //	go -C test run ./bench -only none -refusals  # what refused requests cost, and whom a flood of them disturbs
 //	go -C test run ./bench -only none -signin    # whole sign-ins
-//	go -C test run ./bench -only none -scale     # live and used codes, clients, sweeping, start, memory
+//	go -C test run ./bench -only none -scale     # live and used codes, clients, sweeping (-swept, how many), start, memory
 //	go -C test run ./bench -only none -half      # latency at half load
 //	go -C test run ./bench -only none -soak 1000000
 //	go -C test run ./bench -only memory/ES256 -profile /tmp -json /tmp/bench.json

@@ -51,7 +51,7 @@ func (b *bench) startSpecial(ctx context.Context, x special) (*subject, error) {
 }
 
 // compared are the CPU of two subjects, and the ratio of the second to the
-// first, medians of pairs of bursts that follow each other.
+// first, medians of bursts of the second between two of the first.
 type compared struct{ first, second, ratio float64 }
 
 func (b *bench) compare(first, second *subject) (compared, error) {
@@ -66,7 +66,12 @@ func (b *bench) compare(first, second *subject) (compared, error) {
 		if err != nil {
 			return compared{}, err
 		}
-		firsts, seconds, ratios = append(firsts, x.CPU), append(seconds, y.CPU), append(ratios, y.CPU/x.CPU)
+		z, err := first.burst(wide, n, n/10)
+		if err != nil {
+			return compared{}, err
+		}
+		around := (x.CPU + z.CPU) / 2
+		firsts, seconds, ratios = append(firsts, around), append(seconds, y.CPU), append(ratios, y.CPU/around)
 	}
 	return compared{median(firsts), median(seconds), median(ratios)}, nil
 }

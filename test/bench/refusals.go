@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"path/filepath"
 	"strconv"
+
+	"github.com/authentiq/caddy-oidc-token/test/bench/load"
 )
 
 // refusedClients are so many that none fails often enough to be held back.
@@ -179,7 +181,7 @@ func (b *bench) refuseOnce(s *subject, kind refusal, root string) (success, refu
 		return 0, 0, 0, err
 	}
 	if kind.status == http.StatusTooManyRequests { // the first of a minute are still answered
-		if _, err := sendAny(s, requests); err != nil {
+		if _, err := load.Run(s.conns, requests); err != nil {
 			return 0, 0, 0, err
 		}
 	}

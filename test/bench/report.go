@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -65,7 +66,7 @@ func (b *bench) table(connections int) section {
 	t := section{
 		Title: fmt.Sprintf("%d connections", connections),
 		Text:  "",
-		Columns: []string{"", "CPU µs", "÷ lean", "÷ respond", "requests/s", "÷ lean", "p50 µs", "p99 µs",
+		Columns: []string{"", "CPU µs", "÷ lean", "from–to", "÷ respond", "requests/s", "÷ lean", "p50 µs", "p99 µs",
 			"RSS MiB"},
 	}
 	if connections == narrow {
@@ -75,14 +76,14 @@ func (b *bench) table(connections int) section {
 	for _, s := range b.all() {
 		row := []string{s.name}
 		row = append(row, format("%.0f", s.median(connections, func(x sample) float64 { return x.CPU })))
-		row = append(row, format("%.2f", s.median(connections, cpuRatio)))
+		row = append(row, format("%.2f", s.median(connections, cpuRatio)), s.spread(connections))
 		over := 0.0 // respond is measured beside lean with ES256
 		if respond > 0 && s.alg == b.respond.alg {
 			over = s.median(connections, cpuRatio) / respond
 		}
 		row = append(row, format("%.1f", over))
 		row = append(row, format("%.0f", s.median(connections, func(x sample) float64 { return x.Rate })))
-		row = append(row, format("%.2f", s.median(connections, func(x sample) float64 { return x.Rate / x.FloorRate })))
+		row = append(row, format("%.2f", s.median(connections, rateRatio)))
 		row = append(row, format("%.0f", s.median(connections, func(x sample) float64 { return x.P50 })))
 		row = append(row, format("%.0f", s.median(connections, func(x sample) float64 { return x.P99 })))
 		row = append(row, format("%.0f", mebibytes(s.rss)))
@@ -99,7 +100,22 @@ func (b *bench) table(connections int) section {
 	return t
 }
 
-func cpuRatio(x sample) float64 { return x.CPU / x.FloorCPU }
+func cpuRatio(x sample) float64  { return x.CPU / x.FloorCPU }
+func rateRatio(x sample) float64 { return x.Rate / x.FloorRate }
+
+// spread is the least and the greatest of the ratios that the median is of.
+func (r *rows) spread(connections int) string {
+	var ratios []float64
+	for _, s := range r.samples {
+		if s.Connections == connections {
+			ratios = append(ratios, cpuRatio(s))
+		}
+	}
+	if len(ratios) < 2 {
+		return ""
+	}
+	return fmt.Sprintf("%.2f–%.2f", slices.Min(ratios), slices.Max(ratios))
+}
 
 // format leaves out what was not measured.
 func format(verb string, value float64) string {

@@ -58,11 +58,18 @@ func (b *bench) sign() error {
 func (b *bench) signed(alg string) (float64, error) {
 	n := b.size(alg, wide)
 	s := b.lean[alg].server
+	sign := func(n int) error {
+		_, err := s.ask(fmt.Sprintf("/bench/signatures?alg=%s&n=%d", alg, n))
+		return err
+	}
+	if err := sign(n / 10); err != nil { // the first makes the key
+		return 0, err
+	}
 	before, err := cpuTime(s.pid)
 	if err != nil {
 		return 0, err
 	}
-	if _, err := s.ask(fmt.Sprintf("/bench/signatures?alg=%s&n=%d", alg, n)); err != nil {
+	if err := sign(n); err != nil {
 		return 0, err
 	}
 	after, err := cpuTime(s.pid)

@@ -135,11 +135,3 @@ func (b *bench) measureClients(ctx context.Context) error {
 func within(what string, got, limit time.Duration) target {
 	return target{What: what, Wanted: "≤ " + limit.String(), Got: got.Round(100 * time.Microsecond).String(), Met: got <= limit}
 }
-
-// disconnect drops the connections of a subject.
-func (s *subject) disconnect() {
-	for _, conn := range s.conns {
-		conn.Close()
-	}
-	s.conns = nil
-}

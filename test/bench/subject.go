@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/authentiq/caddy-oidc-token/test/bench/load"
 )
 
 var algorithms = []string{"ES256", "EdDSA", "RS256"}
@@ -35,9 +37,30 @@ type subject struct {
 	// beside is a server that works for it; nil: none.
 	beside *server
 	// warm is how many requests it needs before it is as fast as it gets.
-	warm int
-	peer bool
+	warm  int
+	peer  bool
+	conns []*load.Conn // that it is measured on
 	rows
+}
+
+// connect opens the connections of a subject.
+func (s *subject) connect() error {
+	for len(s.conns) < wide {
+		conn, err := load.Dial(s.server.address)
+		if err != nil {
+			return err
+		}
+		s.conns = append(s.conns, conn)
+	}
+	return nil
+}
+
+// disconnect drops them.
+func (s *subject) disconnect() {
+	for _, conn := range s.conns {
+		conn.Close()
+	}
+	s.conns = nil
 }
 
 func (s *subject) floor() bool { return s.mint == "" }

@@ -50,8 +50,6 @@ func (b *bench) againstPeers(file *subject) []target {
 	return all
 }
 
-func rateRatio(x sample) float64 { return x.Rate / x.FloorRate }
-
 // named is a subject that was measured.
 func (b *bench) named(name string) *subject {
 	for _, s := range b.subjects {

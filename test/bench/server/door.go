@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -80,7 +81,7 @@ func signatures(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	key, err := newSigningKey(query.Get("alg"))
+	key, err := bareKey(query.Get("alg"))
 	if err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
 	}
@@ -91,6 +92,22 @@ func signatures(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// bareKeys are the keys of bare signatures by algorithm: to make one with RSA
+// takes as long as dozens of signatures.
+var bareKeys sync.Map
+
+func bareKey(algorithm string) (*signingKey, error) {
+	if made, ok := bareKeys.Load(algorithm); ok {
+		return made.(*signingKey), nil
+	}
+	key, err := newSigningKey(algorithm)
+	if err != nil {
+		return nil, err
+	}
+	made, _ := bareKeys.LoadOrStore(algorithm, key)
+	return made.(*signingKey), nil
 }
 
 func count(query url.Values) (int, error) {
