@@ -59,6 +59,7 @@ func TestReadmeLimits(t *testing.T) {
 		{"internal/oauth/throttle.go", `clientLimit += 100\b`, "above 100 a minute of one client id"},
 		{"internal/oauth/throttle.go", `maxRefusals += 1024\b`, "At most 1,024 answers wait"},
 		{"internal/oauth/throttle.go", `[Rr]efusalDelay += 250 \* time.Millisecond`, "answered 250 ms late"},
+		{"storage/generic.go", `promptly += 900 \* time.Millisecond`, "takes 0.9 seconds or longer"},
 		{"storage/codes.go", `skew += 60 \* time.Second`, "more than 60 seconds ahead"},
 	} {
 		t.Run(row.says, func(t *testing.T) {

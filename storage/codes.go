@@ -167,11 +167,17 @@ func (c *Codes) Store(ctx context.Context, r *Record) (code string, err error) {
 		return "", err
 	}
 	c.used.note(c.prefix, id.bucket)
+	began := time.Now()
 	_, err = call(ctx, c, "store", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, c.backend.store(ctx, id.record, sealed)
 	})
 	if _, silent := errors.AsType[*bounded.NoAnswer](err); silent && !errors.Is(err, bounded.ErrBusy) {
 		err = fmt.Errorf("%w: %w", ErrLate, err)
+	}
+	if err == nil && !c.backend.exclusive() {
+		if slow := inTime("storing the record", began); slow != nil {
+			err = fmt.Errorf("%w: %w", ErrLate, slow)
+		}
 	}
 	if err != nil {
 		return "", fmt.Errorf("storing authorization code: %w: %w", ErrUnavailable, err)

@@ -23,7 +23,7 @@ func TestSlowStorage(t *testing.T) {
 		wins bool
 	}{
 		{"F48 each call takes two seconds", 2 * time.Second, false},
-		{"F48 each call takes most of a second", 900 * time.Millisecond, true},
+		{"F48 each call takes most of a second", 800 * time.Millisecond, true},
 	} {
 		t.Run(row.name, func(t *testing.T) { testSlowness(t, row.each, row.wins) })
 	}

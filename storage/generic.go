@@ -88,10 +88,7 @@ func (s *genericStore) storeMarker(ctx context.Context, t transfer, mark []byte)
 	if err := s.store(ctx, t.to, append(mark, t.sealed...)); err != nil {
 		return err
 	}
-	if took := time.Since(began); took >= promptly {
-		return fmt.Errorf("storing the used-marker took %s: an earlier try of the storage's client may arrive yet", took.Round(time.Millisecond))
-	}
-	return nil
+	return inTime("storing the used-marker", began)
 }
 
 // confirm makes sure that the record is gone and then that the marker is still
@@ -117,11 +114,21 @@ func (s *genericStore) confirm(ctx context.Context, t transfer, mark []byte) (ou
 	return won, nil
 }
 
-// promptly is how long the write of a marker may take. A client of a storage may
-// repeat a write that was not answered in time (go-redis after 3 s, by itself),
-// and the first can arrive after the second was answered: over the marker of
-// another claim, which would then win beside this one.
-const promptly = 2 * time.Second
+// promptly is how long the write of a record or a marker may take. A client of a
+// storage may repeat a write that was not answered in time, by itself (go-redis
+// after 3 s, or what a module's configuration says in whole seconds), and the
+// first can arrive after the second was answered: a marker over that of another
+// claim, which would then win beside this one, or a record that was redeemed
+// meanwhile.
+const promptly = 900 * time.Millisecond
+
+// inTime is the error of a write that took so long that it may come twice.
+func inTime(what string, began time.Time) error {
+	if took := time.Since(began); took >= promptly {
+		return fmt.Errorf("%s took %s: an earlier try of the storage's client may arrive yet", what, took.Round(time.Millisecond))
+	}
+	return nil
+}
 
 const markSize = 16
 

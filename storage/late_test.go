@@ -28,6 +28,16 @@ func TestStoredLate(t *testing.T) {
 			release := hang(memory, storagetest.OpStore)
 			return ctx, func() { cancel(); release() }
 		}, true},
+		{"F19 one whose storing took so long that a client may have repeated it may come again", func(t *testing.T, codes *storage.Codes, memory *storagetest.Memory) (context.Context, func()) {
+			mint(t, codes, time.Now())
+			memory.After(func(_ context.Context, call storagetest.Call) error {
+				if call.Op == storagetest.OpStore {
+					time.Sleep(storage.Promptly)
+				}
+				return nil
+			})
+			return t.Context(), memory.Reset
+		}, true},
 		{"F48 one for which there was no place was never tried", func(t *testing.T, codes *storage.Codes, memory *storagetest.Memory) (context.Context, func()) {
 			code := mint(t, codes, time.Now())
 			release := hang(memory, storagetest.OpLoad)

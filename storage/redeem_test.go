@@ -185,6 +185,12 @@ func TestClaimThatTookTooLong(t *testing.T) {
 			wantError(t, codes.Redeem(t.Context(), found), storage.ErrUsed)
 		})
 	})
+	t.Run("F19 no client of a storage repeats a write within that time", func(t *testing.T) {
+		// Modules have their timeouts in whole seconds.
+		if storage.Promptly >= time.Second {
+			t.Errorf("it is %s", storage.Promptly)
+		}
+	})
 	t.Run("F19 one whose write was answered sooner is good", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			codes, found := slow(t, storagetest.OpStore, storage.Promptly-time.Nanosecond)
