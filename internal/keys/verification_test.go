@@ -122,6 +122,13 @@ func TestVerificationKey(t *testing.T) {
 		a.clock.advance(2 * time.Second)
 		wantKey(t, b, made, nil)
 	})
+	t.Run("F44 is not unknown, either, while the node's own are so young that another may have made some", func(t *testing.T) {
+		f := newFixture(t, newMemory(), newClock(), nil)
+		f.round()
+		f.clock.advance(2 * time.Second)
+		f.store.before = func(string, string) error { return errFault }
+		wantKey(t, f, aged(t).signer(token.ES256), ErrUnavailable)
+	})
 	t.Run("where there are no keys is not unknown", func(t *testing.T) {
 		f := newFixture(t, newMemory(), newClock(), nil)
 		f.store.before = func(string, string) error { return errFault }
