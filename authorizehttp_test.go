@@ -351,11 +351,16 @@ func TestFloodOfRefusals(t *testing.T) {
 		return time.Since(began) >= oauth.RefusalDelay
 	}
 	userInfo, _ := http.NewRequest(http.MethodGet, s.issuer+"/userinfo", nil)
+	byGet, _ := http.NewRequest(http.MethodGet, s.issuer+"/token", nil)
+	spent := s.mint(oidctoken.MintRequest{ClientID: "web"})
+	s.send(s.redemption(spent)).wantTokens(t)
 	oidctoken.FillRefusals(s.issuer, netip.MustParseAddr("203.0.113.9"))
 	for name, request := range map[string]*http.Request{
-		"token":         s.tokenRequest(url.Values{}),
-		"authorization": s.authorization(without("client_id")),
-		"UserInfo":      userInfo,
+		"token":                             s.tokenRequest(url.Values{}),
+		"token, which HTTP itself refuses,": byGet,
+		"token, with right credentials,":    s.redemption(spent),
+		"authorization":                     s.authorization(without("client_id")),
+		"UserInfo":                          userInfo,
 	} {
 		t.Run("C11 a refusal of the "+name+" endpoint is late", func(t *testing.T) {
 			if !late(request) {

@@ -1,7 +1,6 @@
 package oidctoken
 
 import (
-	"context"
 	"net/netip"
 	"time"
 
@@ -53,6 +52,6 @@ func FillRefusals(issuer string, addr netip.Addr) {
 	}
 	defer i.end()
 	for range oauth.RefusalLimit {
-		i.endpoint.Refused(context.Background(), &oauth.Error{Kind: oauth.InvalidRequest}, addr)
+		i.endpoint.Refused(&oauth.Error{Kind: oauth.InvalidRequest}, addr)
 	}
 }

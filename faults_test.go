@@ -1,9 +1,11 @@
 package oidctoken_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -227,6 +229,7 @@ func TestTheClientIsGone(t *testing.T) {
 			_ = c.SetLinger(0)
 			return c.Close()
 		}},
+		{"F13 one that has only ended its sending, and reads on, gets none", (*net.TCPConn).CloseWrite},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			const undelivered = `caddy_oidc_token_requests_total{grant="authorization_code",outcome="server_error",reason="issued_undelivered"}`
@@ -249,6 +252,9 @@ func TestTheClientIsGone(t *testing.T) {
 			<-requestEnded
 			close(release)
 			eventually(t, "it is not reported", func() bool { return s.value(t, undelivered) == before+1 })
+			if answer, _ := io.ReadAll(c); bytes.Contains(answer, []byte("access_token")) { // of a connection that is closed there is none
+				t.Errorf("it is reported, and the client has them: %.15s", answer)
+			}
 			s.send(s.redemption(code)).wantError(t, 400, "invalid_grant")
 		})
 	}

@@ -102,11 +102,13 @@ func stall(t *testing.T, s *site, memory *storagetest.Memory) {
 	memory.Reset()
 	c := s.dial(t)
 	go func() {
-		for i := 0; ; i++ {
-			head, body := s.written(unknownCode())
-			// From one address they would soon be answered late.
-			from := fmt.Sprintf("X-Forwarded-For: 10.0.%d.%d\r\n", i/256%256, i%256)
-			if _, err := io.WriteString(c, head+from+"\r\n"+body); err != nil {
+		for { // good ones: thousands of refusals would be answered late
+			minted, err := oidctoken.Mint(t.Context(), s.issuer, &oidctoken.MintRequest{ClientID: "web", Subject: "alice", RedirectURI: redirect})
+			if err != nil {
+				return // the test has ended
+			}
+			head, body := s.written(secret("code", minted.Code))
+			if _, err := io.WriteString(c, head+"\r\n"+body); err != nil {
 				return // the connection is closed at the end of the test
 			}
 		}

@@ -64,6 +64,7 @@ func (i *issuer) serveToken(w http.ResponseWriter, r *http.Request) {
 	response, err := x.token()
 	if err != nil {
 		// The deadline stays: what is left of the body is not waited for.
+		x.endpoint.Refused(oauth.AsError(err), clientIP(r))
 		x.refuse(err)
 		return
 	}
@@ -192,16 +193,19 @@ func (i *issuer) secure(r *http.Request) bool {
 	return trusted && len(proto) == 1 && proto[0] == "https"
 }
 
+// writeToken answers with tokens. To a client that went away it does not: what is
+// written only waits to be sent, and whoever has closed one direction of a
+// connection may still read the other, so that the line which says that nobody
+// got the tokens would not be true.
 func (x *responder) writeToken(response *token.Response) {
-	err := x.write(http.StatusOK, response.JSON())
-	if err == nil {
-		// What is written only waits to be sent. That there is nobody to send it
-		// to ends the request's context.
-		err = context.Cause(x.r.Context())
+	undelivered := &oauth.Error{Kind: oauth.ServerError, Reason: oauth.Undelivered,
+		Hint: "the client went away before it was answered; the code is spent, and it has to start over"}
+	if undelivered.Err = context.Cause(x.r.Context()); undelivered.Err != nil {
+		x.refuse(undelivered)
+		return
 	}
-	if err != nil {
-		x.log(&oauth.Error{Kind: oauth.ServerError, Reason: oauth.Undelivered, Err: err,
-			Hint: "the client went away before it was answered; the code is spent, and it has to start over"})
+	if undelivered.Err = x.write(http.StatusOK, response.JSON()); undelivered.Err != nil {
+		x.log(undelivered)
 		return
 	}
 	x.log(nil)

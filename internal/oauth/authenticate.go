@@ -31,7 +31,7 @@ func (e *Endpoint) authenticate(ctx context.Context, req *request, addr netip.Ad
 		}
 	}
 	if !ok {
-		return nil, e.refuse(ctx, r, c, s)
+		return nil, e.refuse(r, c, s)
 	}
 	a.Authenticated = true
 	return r.client, nil
@@ -70,10 +70,10 @@ func (e *Endpoint) knows(r *registration, secret string) bool {
 }
 
 // refuse counts the failure and returns its answer.
-func (e *Endpoint) refuse(ctx context.Context, r *registration, c *credentials, s source) error {
+func (e *Endpoint) refuse(r *registration, c *credentials, s source) error {
 	refusal := &Error{Kind: InvalidClient, Reason: ClientAuthFailed, Security: true}
 	refusal.Detail, refusal.Hint = e.diagnose(r, c)
-	if retryAfter := e.throttle().fail(ctx, s, e.now()); retryAfter > 0 {
+	if retryAfter := e.throttle().fail(s, e.now()); retryAfter > 0 {
 		refusal.Kind, refusal.Reason, refusal.RetryAfter = TooManyRequests, RateLimited, retryAfter
 	}
 	return refusal

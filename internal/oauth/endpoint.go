@@ -55,24 +55,6 @@ type Attempt struct {
 // failures are counted for. Every error is an *Error or is treated as
 // server_error.
 func (e *Endpoint) Respond(r *http.Request, body Body, clientIP netip.Addr) (*token.Response, Attempt, error) {
-	response, a, err := e.answer(r, body, clientIP)
-	if err != nil {
-		e.Refused(r.Context(), AsError(err), clientIP)
-	}
-	return response, a, err
-}
-
-// Refused counts a request that is refused, at whichever endpoint of the issuer,
-// and returns later where its address or the issuer has had many refused:
-// whoever sends such requests as fast as they are answered would take the
-// processor from those whose requests are good. Our own faults are nobody's.
-func (e *Endpoint) Refused(ctx context.Context, refusal *Error, clientIP netip.Addr) {
-	if refusal.Status() < http.StatusInternalServerError {
-		e.throttle().refused(ctx, e.Issuer, clientIP, e.now())
-	}
-}
-
-func (e *Endpoint) answer(r *http.Request, body Body, clientIP netip.Addr) (*token.Response, Attempt, error) {
 	var a Attempt
 	req, err := e.parseRequest(r, body)
 	if err != nil {
@@ -84,6 +66,18 @@ func (e *Endpoint) answer(r *http.Request, body Body, clientIP netip.Addr) (*tok
 		a.CodeRef = storage.Ref(req.parameters["code"])
 	}
 	return response, a, err
+}
+
+// Refused counts a request that is refused, at whichever endpoint of the issuer,
+// and returns later where its address or the issuer has had many refused:
+// whoever sends such requests as fast as they are answered would take the
+// processor from those whose requests are good. Our own faults are nobody's, but
+// for a key that is not to be had: anybody can name one. Nothing that a reload
+// waits for is to be held meanwhile.
+func (e *Endpoint) Refused(refusal *Error, clientIP netip.Addr) {
+	if refusal.Status() < http.StatusInternalServerError || refusal.Reason == KeysUnavailable {
+		e.throttle().refused(e.Issuer, clientIP, e.now())
+	}
 }
 
 // respond goes on where the structure is right. The order is fixed: credentials

@@ -1,7 +1,6 @@
 package oauth
 
 import (
-	"context"
 	"math"
 	"net/netip"
 	"sync"
@@ -92,7 +91,7 @@ func (t *Throttle) exhausted(s source, now time.Time) bool {
 // fail counts a failure and returns the time after which to try again, or 0
 // where the failure may have its own answer. That one is held back where the
 // client id fails from everywhere at once.
-func (t *Throttle) fail(ctx context.Context, s source, now time.Time) (retryAfter time.Duration) {
+func (t *Throttle) fail(s source, now time.Time) (retryAfter time.Duration) {
 	_, wait := t.failures.fail(s.clientAddress, clientAddressLimit, now)
 	_, addressWait := t.failures.fail(s.address, addressLimit, now)
 	if wait = max(wait, addressWait); wait > 0 {
@@ -101,7 +100,7 @@ func (t *Throttle) fail(ctx context.Context, s source, now time.Time) (retryAfte
 	// Never a penalty for a client id alone: that would be a way to have the
 	// answers to its owner's own mistakes withheld everywhere.
 	count, _ := t.failures.fail(s.client, math.MaxInt64, now)
-	delay(ctx, t.delayed, min(time.Duration(max(count-clientLimit, 0))*delayStep, maxDelay))
+	delay(t.delayed, min(time.Duration(max(count-clientLimit, 0))*delayStep, maxDelay))
 	return 0
 }
 
@@ -109,18 +108,23 @@ func (t *Throttle) fail(ctx context.Context, s source, now time.Time) (retryAfte
 // answer back where its address, or all addresses together, have had many
 // refused: whoever sends such requests as fast as they are answered would take
 // the processor from those whose requests are good. None of these is ever held
-// back.
-func (t *Throttle) refused(ctx context.Context, issuer string, addr netip.Addr, now time.Time) {
-	ofAddress, _ := t.failures.fail(t.failures.key('r', issuer, "", addressPrefix(addr)), math.MaxInt64, now)
-	ofIssuer, _ := t.failures.fail(t.failures.key('i', issuer, "", netip.Prefix{}), math.MaxInt64, now)
-	if ofAddress > RefusalLimit || ofIssuer > IssuerRefusalLimit {
-		delay(ctx, t.refusals, RefusalDelay)
+// back. What one address sends beyond its own limit does not count for all.
+func (t *Throttle) refused(issuer string, addr netip.Addr, now time.Time) {
+	count, _ := t.failures.fail(t.failures.key('r', issuer, "", addressPrefix(addr)), math.MaxInt64, now)
+	late := count > RefusalLimit
+	if !late {
+		ofAll, _ := t.failures.fail(t.failures.key('i', issuer, "", netip.Prefix{}), math.MaxInt64, now)
+		late = ofAll > IssuerRefusalLimit
+	}
+	if late {
+		delay(t.refusals, RefusalDelay)
 	}
 }
 
-// delay holds an answer back. Where too many are held back already it does
-// not: a flood must not pile up requests.
-func delay(ctx context.Context, places chan struct{}, d time.Duration) {
+// delay holds an answer back, also where nobody waits for it any more: whoever
+// does not care for answers would send the next request at once. Where too many
+// are held back already it does not: a flood must not pile up requests.
+func delay(places chan struct{}, d time.Duration) {
 	if d <= 0 {
 		return
 	}
@@ -130,10 +134,5 @@ func delay(ctx context.Context, places chan struct{}, d time.Duration) {
 		return
 	}
 	defer func() { <-places }()
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
+	time.Sleep(d)
 }

@@ -184,21 +184,21 @@ func TestAddressPrefix(t *testing.T) {
 }
 
 func TestClientSlowDown(t *testing.T) {
-	fromEverywhere := func(th *Throttle, ctx context.Context, n int) time.Duration {
+	fromEverywhere := func(th *Throttle, n int) time.Duration {
 		began := time.Now()
 		for i := range n {
 			addr := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
-			th.fail(ctx, th.source(testIssuer, "web", addr), time.Now())
+			th.fail(th.source(testIssuer, "web", addr), time.Now())
 		}
 		return time.Since(began)
 	}
 	t.Run("C11 failures for one client from everywhere are answered late, by at most a second", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			th := NewThrottle()
-			if took := fromEverywhere(th, t.Context(), clientLimit); took != 0 {
+			if took := fromEverywhere(th, clientLimit); took != 0 {
 				t.Errorf("the first %d took %v", clientLimit, took)
 			}
-			if took := fromEverywhere(th, t.Context(), 1); took != delayStep {
+			if took := fromEverywhere(th, 1); took != delayStep {
 				t.Errorf("the next took %v", took)
 			}
 		})
@@ -208,7 +208,7 @@ func TestClientSlowDown(t *testing.T) {
 				addr := netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)})
 				th.failures.fail(th.source(testIssuer, "web", addr).client, math.MaxInt64, time.Now())
 			}
-			if took := fromEverywhere(th, t.Context(), 1); took != maxDelay {
+			if took := fromEverywhere(th, 1); took != maxDelay {
 				t.Errorf("after 1000 it took %v", took)
 			}
 		})
@@ -228,30 +228,37 @@ func TestClientSlowDown(t *testing.T) {
 			}
 		})
 	})
-	t.Run("a client that hangs up is held no longer, and not too many are held at once", func(t *testing.T) {
+	t.Run("C11 a client that hangs up is held like any other: it could send the next request at once", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t)
+			f.endpoint.Throttle, f.endpoint.Now = NewThrottle(), time.Now
+			if took := fromEverywhere(f.endpoint.Throttle, clientLimit); took != 0 {
+				t.Fatalf("the first took %v", took)
+			}
+			gone, cancel := context.WithCancel(t.Context())
+			cancel()
+			q, began := f.failing("192.0.2.1"), time.Now()
+			if _, _, err := respond(f.endpoint, q.http().WithContext(gone), q.addr); err == nil {
+				t.Error("a wrong secret was accepted")
+			}
+			if took := time.Since(began); took != delayStep {
+				t.Errorf("it took %v", took)
+			}
+		})
+	})
+	t.Run("not too many answers are held at once", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			th := NewThrottle()
-			ctx, cancel := context.WithCancel(t.Context())
-			done := make(chan struct{}, maxDelayed)
 			for range maxDelayed {
-				go func() {
-					delay(ctx, th.delayed, maxDelay)
-					done <- struct{}{}
-				}()
+				go delay(th.delayed, maxDelay)
 			}
 			synctest.Wait()
 			began := time.Now()
-			delay(t.Context(), th.delayed, maxDelay)
+			delay(th.delayed, maxDelay)
 			if took := time.Since(began); took != 0 {
 				t.Errorf("one more was held for %v", took)
 			}
-			cancel()
-			for range maxDelayed {
-				<-done
-			}
-			if took := time.Since(began); took != 0 {
-				t.Errorf("those that hung up were held for %v", took)
-			}
+			time.Sleep(maxDelay) // until all have ended
 		})
 	})
 }
@@ -261,7 +268,7 @@ func TestRefusedRequests(t *testing.T) {
 	refuse := func(t *testing.T, th *Throttle, addr netip.Addr, n int) time.Duration {
 		began := time.Now()
 		for range n {
-			th.refused(t.Context(), testIssuer, addr, time.Now())
+			th.refused(testIssuer, addr, time.Now())
 		}
 		return time.Since(began)
 	}
@@ -289,7 +296,7 @@ func TestRefusedRequests(t *testing.T) {
 			began, from := time.Now(), netip.MustParseAddr("198.18.0.0")
 			for range IssuerRefusalLimit {
 				from = from.Next()
-				th.refused(t.Context(), testIssuer, from, time.Now())
+				th.refused(testIssuer, from, time.Now())
 			}
 			if took := time.Since(began); took != 0 {
 				t.Errorf("the first %d took %v", IssuerRefusalLimit, took)
@@ -298,7 +305,7 @@ func TestRefusedRequests(t *testing.T) {
 				t.Errorf("the next three took %v", took)
 			}
 			began = time.Now()
-			th.refused(t.Context(), "https://other.example", other, time.Now())
+			th.refused("https://other.example", other, time.Now())
 			if took := time.Since(began); took != 0 {
 				t.Errorf("one of another issuer took %v", took)
 			}
@@ -309,7 +316,7 @@ func TestRefusedRequests(t *testing.T) {
 			f := newFixture(t)
 			q := f.valid("web")
 			for range max(RefusalLimit, IssuerRefusalLimit) + 1 {
-				f.endpoint.throttle().refused(t.Context(), f.endpoint.Issuer, q.addr, f.time)
+				f.endpoint.throttle().refused(f.endpoint.Issuer, q.addr, f.time)
 			}
 			began := time.Now()
 			f.succeeds(q)
@@ -323,7 +330,7 @@ func TestRefusedRequests(t *testing.T) {
 			places := make(chan struct{}, 1)
 			for n := range 2 {
 				began := time.Now()
-				delay(t.Context(), places, RefusalDelay)
+				delay(places, RefusalDelay)
 				if took := time.Since(began); took != RefusalDelay {
 					t.Errorf("answer %d took %v", n+1, took)
 				}
@@ -336,27 +343,45 @@ func TestRefusedRequests(t *testing.T) {
 			f.endpoint.Throttle, f.endpoint.Now = NewThrottle(), time.Now
 			began := time.Now()
 			for range RefusalLimit + 2 {
-				f.endpoint.Refused(t.Context(), &Error{Kind: TemporarilyUnavailable}, flooder)
+				f.endpoint.Refused(&Error{Kind: TemporarilyUnavailable}, flooder)
 			}
 			if took := time.Since(began); took != 0 {
 				t.Errorf("they took %v", took)
 			}
 		})
 	})
-	t.Run("C11 every refusal counts, with right credentials too", func(t *testing.T) {
+	t.Run("C11 a key that is not to be had counts: anybody can name one", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFixture(t)
-			q := f.valid("web")
-			for range RefusalLimit {
-				f.endpoint.throttle().refused(t.Context(), f.endpoint.Issuer, q.addr, f.time)
-			}
-			f.succeeds(q)
+			f.endpoint.Throttle, f.endpoint.Now = NewThrottle(), time.Now
 			began := time.Now()
-			if _, _, err := f.respond(q); err == nil { // its code is spent
-				t.Error("a code was redeemed twice")
+			for range RefusalLimit + 1 {
+				f.endpoint.Refused(&Error{Kind: TemporarilyUnavailable, Reason: KeysUnavailable}, flooder)
 			}
 			if took := time.Since(began); took != RefusalDelay {
-				t.Errorf("its answer took %v", took)
+				t.Errorf("they took %v", took)
+			}
+		})
+	})
+	t.Run("C12 what one address sends beyond its limit makes nobody else's late", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			th, now := NewThrottle(), time.Now()
+			refuse(t, th, flooder, RefusalLimit)
+			for range IssuerRefusalLimit {
+				go th.refused(testIssuer, flooder, now)
+			}
+			time.Sleep(RefusalDelay)
+			if took := refuse(t, th, other, 1); took != 0 {
+				t.Errorf("one from another address took %v", took)
+			}
+		})
+	})
+	t.Run("C11 addresses that are none are counted for themselves", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			th := NewThrottle()
+			refuse(t, th, other, RefusalLimit)
+			if took := refuse(t, th, netip.Addr{}, 1); took != 0 {
+				t.Errorf("one without an address took %v", took)
 			}
 		})
 	})
@@ -367,7 +392,7 @@ func TestThrottleMemory(t *testing.T) {
 		th := NewThrottle()
 		now := time.Unix(1_700_000_000, 0)
 		fail := func(i int) time.Duration {
-			return th.fail(t.Context(), th.source(testIssuer, "id"+strconv.Itoa(i), testAddr), now)
+			return th.fail(th.source(testIssuer, "id"+strconv.Itoa(i), testAddr), now)
 		}
 		for i := range addressLimit {
 			fail(i)
