@@ -178,6 +178,7 @@ func TestCaddyfileMistakes(t *testing.T) {
 		{"REQ-051 a short secret", bare("client_secret short", validURIs), 5, "client web: client_secret: secret 1 has 5 characters, which is less than 128 bits"},
 		{"REQ-051 a short second secret", bare("client_secret {env.SECRET} short", validURIs), 5, "client web: client_secret: secret 2 has 5 characters"},
 		{"REQ-051 a short secret with a brace that nothing closes", bare("client_secret {short", validURIs), 5, "client web: client_secret: secret 1 has 6 characters"},
+		{"REQ-051 a short secret with a brace that is escaped", bare(`client_secret \{abcdefghijklmnopqrst`, validURIs), 5, "client web: client_secret: secret 1 has 21 characters"},
 		{"an issuer with a brace that nothing closes", issuer("https://{host"), 3, "issuer: is not"},
 		{"a secret is there once", bare("client_secret {env.SECRET} {env.SECRET}", validURIs), 5, "client_secret: a secret is there twice"},
 		{"a method that is not built", inner("token_endpoint_auth_method private_key_jwt"), 7, "client web: token_endpoint_auth_method: \"private_key_jwt\" is not supported"},

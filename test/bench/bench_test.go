@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -159,6 +160,18 @@ func TestClaimsOfTheFloorMustBeOurs(t *testing.T) {
 	ours.claims = [][]string{claims[0], slices.Concat(claims[1], []string{"email"})}
 	if err := b.compareClaims(); err == nil {
 		t.Fatal("a claim that only one has was not noticed")
+	}
+}
+
+func TestThePageIsOfThisProgram(t *testing.T) {
+	page, err := os.ReadFile("../../docs/benchmark.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, piece := range regexp.MustCompile("%[sd]").Split(introduction, -1) {
+		if piece = strings.ReplaceAll(piece, "%%", "%"); !bytes.Contains(page, []byte(piece)) {
+			t.Errorf("docs/benchmark.md has not the text %q: write it anew with -update", piece)
+		}
 	}
 }
 
