@@ -356,13 +356,13 @@ func TestFloodOfRefusals(t *testing.T) {
 	s.send(s.redemption(spent)).wantTokens(t)
 	oidctoken.FillRefusals(s.issuer, netip.MustParseAddr("203.0.113.9"))
 	for name, request := range map[string]*http.Request{
-		"token":                             s.tokenRequest(url.Values{}),
-		"token, which HTTP itself refuses,": byGet,
-		"token, with right credentials,":    s.redemption(spent),
-		"authorization":                     s.authorization(without("client_id")),
-		"UserInfo":                          userInfo,
+		"token endpoint":                          s.tokenRequest(url.Values{}),
+		"token endpoint, by HTTP itself,":         byGet,
+		"token endpoint, with right credentials,": s.redemption(spent),
+		"authorization endpoint":                  s.authorization(without("client_id")),
+		"UserInfo endpoint":                       userInfo,
 	} {
-		t.Run("C11 a refusal of the "+name+" endpoint is late", func(t *testing.T) {
+		t.Run("C11 a refusal of the "+name+" is late", func(t *testing.T) {
 			if !late(request) {
 				t.Error("it is answered at once")
 			}

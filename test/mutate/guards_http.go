@@ -4,9 +4,12 @@ package main
 // doing.
 var handlerGuards = []group{{
 	"handler.go", ".", []guard{
-		{"tokens for a client that went away are reported", "F13", "they pass for delivered",
-			"		err = context.Cause(x.r.Context())", "		if !OFF {\n\t\t\terr = context.Cause(x.r.Context())\n\t\t}",
+		{"a client that went away gets no tokens", "F13", "it gets them, and they pass for delivered",
+			"context.Cause(x.r.Context()); undelivered.Err != nil {", "context.Cause(x.r.Context()); undelivered.Err != nil && !OFF {",
 			"TestTheClientIsGone"},
+		{"what the token endpoint refuses counts", "C11", "it does not",
+			"\t\tx.endpoint.Refused(oauth.AsError(err), clientIP(r))", "\t\tif !OFF { x.endpoint.Refused(oauth.AsError(err), clientIP(r)) }",
+			"TestFloodOfRefusals/C11 a refusal of the token endpoint, by HTTP itself, is late"},
 		{"tokens over TLS only", "REQ-001", "a plain request is processed",
 			"case !x.secure(r):", "case false && !x.secure(r):",
 			"TestPlainHTTP/REQ-001 a plain request is refused and not redirected"},
@@ -88,6 +91,9 @@ var handlerGuards = []group{{
 	},
 }, {
 	"caddyfilestandin.go", ".", []guard{
+		{"a value without a placeholder is judged by what it says", "REQ-051, REQ-210", "by how it is written",
+			"return text, nil", "return map[bool]string{false: text, true: value}[OFF], nil",
+			"TestCaddyfileMistakes/REQ-051 a short secret with a brace that is escaped"},
 		{"nothing of the config comes from a request", "REQ-032, REQ-033", "its placeholders are taken",
 			`if strings.Contains(value, "{http.")`, `if false && strings.Contains(value, "{http.")`,
 			"TestCaddyfileMistakes/REQ-032 an issuer does not come from the request"},

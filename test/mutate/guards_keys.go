@@ -118,6 +118,9 @@ var keyGuards = []group{{
 		{"a key of which the storage does not speak is not unknown", "F44", "it is",
 			"if latest == current && current.dated(now) {", "if !OFF && latest == current && current.dated(now) {",
 			"TestVerificationKey/F44 that another node made is not unknown where the storage is away"},
+		{"nor is one while the node's own are young", "F44", "it is, until the last reading is old",
+			"latest == current && current.dated(now) {", "latest == current && (OFF && current.age(now) > jwksMaxAge || !OFF && current.dated(now)) {",
+			"TestVerificationKey/F44 is not unknown, either, while the node's own are so young that another may have made some"},
 	},
 }, {
 	"internal/keys/rotate.go", "internal/keys", []guard{

@@ -48,6 +48,9 @@ var storageGuards = []group{{
 	},
 }, {
 	"storage/codes.go", "storage", []guard{
+		{"a code whose record may be written twice is not handed out", "F19", "it is",
+			"if err == nil && !c.backend.exclusive() {", "if err == nil && !OFF && !c.backend.exclusive() {",
+			"TestStoredLate/F19 one whose storing took so long that a client may have repeated it may come again"},
 		{"a record that was given up may be stored yet", "F02", "it counts as not stored",
 			"silent && !errors.Is(err, bounded.ErrBusy) {", "silent && !OFF && !errors.Is(err, bounded.ErrBusy) {",
 			"TestStoredLate/F02 a record whose storing does not end in time may be stored yet"},
