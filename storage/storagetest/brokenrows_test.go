@@ -4,13 +4,9 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
-	"os/exec"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/caddyserver/certmagic"
@@ -18,85 +14,8 @@ import (
 	"github.com/authentiq/caddy-oidc-token/storage/storagetest"
 )
 
-// TestSuiteNamesWhatIsBroken has the suite try broken storages, which fails, in
-// a process of its own, and looks at what it says. For each the first test
-// named must fail; the others may, as what they look at rests on it; and no
-// other may.
-func TestSuiteNamesWhatIsBroken(t *testing.T) {
-	const here = "STORAGETEST_TRY_BROKEN"
-	if os.Getenv(here) != "" {
-		tryBroken(t)
-		return
-	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.short")
-	cmd.Env = append(os.Environ(), here+"=1")
-	output, err := cmd.CombinedOutput()
-	if err == nil {
-		t.Fatalf("the suite passes broken storages:\n%s", output)
-	}
-	failed := failedTests(string(output))
-	named := func(name string) string { return strings.ReplaceAll(name, " ", "_") }
-	check := func(name string, tests []string) {
-		t.Run("a storage that "+name, func(t *testing.T) {
-			if !slices.Contains(failed[named(name)], named(tests[0])) {
-				t.Errorf("%q does not fail", tests[0])
-			}
-			for _, got := range failed[named(name)] {
-				if !slices.ContainsFunc(tests, func(test string) bool { return named(test) == got }) {
-					t.Errorf("%q fails", got)
-				}
-			}
-		})
-	}
-	for _, row := range brokenStorages {
-		check(row.name, row.tests)
-	}
-	for _, row := range brokenClaims {
-		check(row.name, row.tests)
-	}
-}
-
-func tryBroken(t *testing.T) {
-	for _, row := range brokenStorages {
-		t.Run(row.name, func(t *testing.T) {
-			storagetest.Run(t, func(*testing.T) certmagic.Storage {
-				s := row.new()
-				if b, ok := s.(*broken); ok {
-					b.Memory = storagetest.NewMemory()
-				}
-				return s
-			})
-		})
-	}
-	for _, row := range brokenClaims {
-		t.Run(row.name, func(t *testing.T) {
-			storagetest.Run(t, func(*testing.T) certmagic.Storage {
-				row.new.Memory = storagetest.NewMemory()
-				return row.new
-			})
-		})
-	}
-}
-
-// failedTests returns the tests of the suite that failed, by the storage they
-// tried.
-func failedTests(output string) map[string][]string {
-	failed := make(map[string][]string)
-	for _, line := range regexp.MustCompile(`--- FAIL: TestSuiteNamesWhatIsBroken/(\S+)`).FindAllStringSubmatch(output, -1) {
-		parts := strings.Split(line[1], "/")
-		// It is storage/contract/test, storage/storage.Claimer/test or
-		// storage/kind/group/test.
-		test := 2
-		if len(parts) > 2 && strings.HasSuffix(parts[1], "_claim") {
-			test = 3
-		}
-		if len(parts) > test && !slices.Contains(failed[parts[0]], parts[test]) {
-			failed[parts[0]] = append(failed[parts[0]], parts[test])
-		}
-	}
-	return failed
-}
-
+// brokenStorages break the contract. The first test named must fail; the others
+// may.
 var brokenStorages = []struct {
 	name  string
 	new   func() certmagic.Storage
@@ -188,6 +107,7 @@ var brokenStorages = []struct {
 	{"stores by halves", func() certmagic.Storage { return &broken{store: torn} }, []string{"a value is stored whole"}},
 }
 
+// brokenClaims keep the contract, and break what storage.Claimer asks for.
 var brokenClaims = []struct {
 	name  string
 	new   brokenClaim

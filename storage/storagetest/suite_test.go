@@ -16,6 +16,7 @@ import (
 )
 
 func TestSuite(t *testing.T) {
+	t.Parallel()
 	storages := map[string]func(t *testing.T) certmagic.Storage{
 		"memory, with a claim of its own and without": func(*testing.T) certmagic.Storage {
 			return claiming{storagetest.NewMemory(), new(sync.Mutex)}
