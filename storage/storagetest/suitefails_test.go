@@ -2,6 +2,7 @@ package storagetest_test
 
 import (
 	"context"
+	"maps"
 	"os"
 	"os/exec"
 	"regexp"
@@ -46,7 +47,7 @@ func breaches() []breach {
 		}
 		all = append(all, breach{name: row.name, new: open, fails: in("storage.Claimer", row.tests[:1]), others: in("storage.Claimer", row.tests[1:])})
 	}
-	return all
+	return slices.Concat(all, brokenClaiming, brokenSweeping, brokenFaulty)
 }
 
 // in returns the names of tests with their group.
@@ -61,7 +62,8 @@ const tryHere = "STORAGETEST_TRY_BROKEN"
 
 // TestSuiteNamesWhatIsBroken has the suite try broken storages, which fails, in
 // processes of their own, and looks at what it says. What a storage breaks must
-// fail, and nothing that does not rest on it.
+// fail, and nothing that does not rest on it. Of every test of the suite some
+// storage must show that it can fail.
 func TestSuiteNamesWhatIsBroken(t *testing.T) {
 	if os.Getenv(tryHere) != "" {
 		tryBroken(t)
@@ -69,12 +71,20 @@ func TestSuiteNamesWhatIsBroken(t *testing.T) {
 	}
 	t.Parallel()
 	found := tryAll(t)
-	complete := found["keeps every promise"]
+	complete, shown := found["keeps every promise"], make(map[string]bool)
 	for _, row := range breaches() {
+		for _, test := range row.fails {
+			shown[test] = true
+		}
 		if row.slow && testing.Short() {
 			continue
 		}
 		t.Run("a storage that "+row.name, func(t *testing.T) { row.check(t, found[row.name], complete) })
+	}
+	for _, test := range slices.Sorted(maps.Keys(complete)) {
+		if !shown[test] {
+			t.Errorf("no storage is known that fails %q", test)
+		}
 	}
 }
 
