@@ -2,6 +2,7 @@ package storagetest_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -35,6 +36,18 @@ var brokenFaulty = []breach{
 			}}
 		})
 	}, fails: []string{hangs}},
+
+	{name: "lets no more than six nodes redeem", slow: true, new: func() certmagic.Storage {
+		m := storagetest.NewMemory()
+		return newOpened(func(n int) *broken {
+			return &broken{Memory: m, store: func(m *storagetest.Memory, ctx context.Context, key string, value []byte) error {
+				if isMark(key) && n > 6 {
+					return errors.New("too many clients")
+				}
+				return m.Store(ctx, key, value)
+			}}
+		})
+	}, fails: []string{hangs}, others: byGeneric(manyNodes)},
 }
 
 // queue applies the redemptions of one code one after the other, in the order

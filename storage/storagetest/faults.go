@@ -138,6 +138,7 @@ func testHangs(t *testing.T, s certmagic.Storage) {
 	type attempt struct {
 		code string
 		err  error
+		hung bool
 	}
 	attempts := make([]attempt, len(calls))
 	for i := range calls {
@@ -146,6 +147,7 @@ func testHangs(t *testing.T, s certmagic.Storage) {
 		code := mint(t, codes, time.Now())
 		hooked.Reset()
 		landed.Add(1)
+		over := sync.OnceFunc(landed.Done)
 		hooked.Before(func(_ context.Context, call Call) error {
 			if call.N == i+1 {
 				<-released
@@ -156,16 +158,25 @@ func testHangs(t *testing.T, s certmagic.Storage) {
 		// does to others.
 		hooked.End(func(call Call) {
 			if call.N == i+1 {
-				landed.Done()
+				over()
 			}
 		})
-		answered.Go(func() { attempts[i] = attempt{code, redeem(t.Context(), codes, code)} })
+		answered.Go(func() {
+			err := redeem(t.Context(), codes, code)
+			hung := hooked.Count() > i
+			if attempts[i] = (attempt{code, err, hung}); !hung {
+				over() // it ended before: there is nothing to land
+			}
+		})
 	}
 	answered.Wait()
 	close(released)
 	landed.Wait()
 	for i, attempt := range attempts {
 		t.Run(fmt.Sprintf("call %d", i+1), func(t *testing.T) {
+			if !attempt.hung {
+				t.Fatalf("the redemption ended before this call, with %v", attempt.err)
+			}
 			want, wins := storage.ErrUnavailable, 0
 			if i+1 >= write {
 				want = storage.ErrUncertain
