@@ -152,4 +152,10 @@ var brokenClaiming = []breach{
 			return m.Load(ctx, key)
 		},
 	}), fails: byAny(hostile)},
+
+	{name: "can claim only at its first node", new: func() certmagic.Storage {
+		m := storagetest.NewMemory()
+		return claimingOnce{newOpened(func(int) *broken { return &broken{Memory: m} })}
+	}, fails: in("storage.Claimer", []string{"ClaimKind is allowed and constant"}),
+		others: in("storage.Claimer", []string{"F24 of many callers of Claim one wins"})},
 }

@@ -51,6 +51,15 @@ func (c claimed) Claim(ctx context.Context, from, to string) (bool, error) {
 	return move(ctx, c.opened, from, to)
 }
 
+// claimingOnce has a claim of its own that no other connection has.
+type claimingOnce struct{ opened }
+
+func (claimingOnce) ClaimKind() string { return "broken/v1" }
+
+func (c claimingOnce) Claim(ctx context.Context, from, to string) (bool, error) {
+	return move(ctx, c.opened, from, to)
+}
+
 // codesIn returns a storage that breaks its promise only for codes: none of its
 // connections differs from another.
 func codesIn(b broken) func() certmagic.Storage {
