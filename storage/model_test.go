@@ -107,6 +107,7 @@ func TestEveryOrderOfGenericClaims(t *testing.T) {
 // search would say nothing about the claim. The letters are those of its steps:
 // store the marker (b), look for the record (c), delete it (d), see that it is
 // gone (g), see that the marker is ours (e).
+// TestTheVariantIsTheGenericClaim ties them to the claim that is in use.
 func TestTheSearchFindsWrongClaims(t *testing.T) {
 	two, three := team{"", []uint8{0, 1}, 1}, team{"", []uint8{0, 1, 2}, 1}
 	rows := []struct {

@@ -66,6 +66,7 @@ func (a answer) String() string {
 type point struct {
 	call    call
 	won     bool
+	err     error // at its end
 	history []answer
 }
 

@@ -22,6 +22,7 @@ type script struct {
 	sealed, own    []byte // the record, and what the redeemer wrote as its marker
 	others         []byte // what it wrote in an earlier run: the marker of somebody else
 
+	pauses  map[call]time.Duration // how long the storage takes to answer
 	history []answer
 	late    bool
 	at      int
@@ -49,7 +50,7 @@ func (s *script) run(t *testing.T, history []answer, late bool) point {
 		return point{call: s.waiting}
 	}
 	if err != nil {
-		return point{call: ended}
+		return point{call: ended, err: err}
 	}
 	held := s.ask(joinUsed) == taken
 	if s.stopped {
@@ -65,9 +66,9 @@ func (s *script) run(t *testing.T, history []answer, late bool) point {
 	case err == nil && !s.codes.Claimed(s.code):
 		t.Fatal("a winner left the used-set")
 	case !s.codes.Claimed(s.code):
-		return point{call: leaveUsed}
+		return point{call: leaveUsed, err: err}
 	}
-	return point{call: ended, won: err == nil}
+	return point{call: ended, won: err == nil, err: err}
 }
 
 // ask returns the next answer.
@@ -79,6 +80,7 @@ func (s *script) ask(c call) answer {
 		s.stopped, s.waiting = true, c
 		return failing
 	}
+	time.Sleep(s.pauses[c])
 	told := s.history[s.at]
 	s.at++
 	if s.late && s.at == len(s.history) {
@@ -159,6 +161,12 @@ func (s *scriptedStorage) Delete(ctx context.Context, key string) error {
 // steps instead.
 func learnGeneric(t *testing.T, steps string) *automaton {
 	t.Helper()
+	s := scriptGeneric(t, steps)
+	return newAutomaton(func(history []answer, late bool) point { return s.run(t, history, late) })
+}
+
+func scriptGeneric(t *testing.T, steps string) *script {
+	t.Helper()
 	c, scripted := noon(), &scriptedStorage{Memory: storagetest.NewMemory()}
 	codes := node(t, scripted, c)
 	if steps != "" {
@@ -170,5 +178,5 @@ func learnGeneric(t *testing.T, steps string) *automaton {
 		t.Fatal(err)
 	}
 	s.sealed, scripted.script = sealed, s
-	return newAutomaton(func(history []answer, late bool) point { return s.run(t, history, late) })
+	return s
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"time"
 )
 
 // SetClaim replaces the generic claim by one of the steps that are named, in
@@ -14,7 +15,8 @@ func (c *Codes) SetClaim(steps string) {
 }
 
 // variantStore claims as genericStore does, but for steps that are left out,
-// moved or weakened.
+// moved or weakened. With all steps it is the same claim, as
+// TestTheVariantIsTheGenericClaim makes sure.
 type variantStore struct {
 	*genericStore
 	steps string
@@ -40,7 +42,14 @@ func (s *variantStore) claim(ctx context.Context, t transfer, begin func() bool)
 // step takes one step and reports whether what it asks holds.
 func (s *variantStore) step(ctx context.Context, t transfer, mark []byte, step rune) (bool, error) {
 	switch step {
-	case 'b': // mark it used
+	case 'b': // mark it used, promptly
+		began := time.Now()
+		err := s.store(ctx, t.to, append(bytes.Clone(mark), t.sealed...))
+		if err == nil && time.Since(began) >= promptly {
+			err = errors.New("an earlier try may arrive yet")
+		}
+		return true, err
+	case 's': // mark it used, however long that takes
 		return true, s.store(ctx, t.to, append(bytes.Clone(mark), t.sealed...))
 	case 'c': // is the record there?
 		record, err := s.load(ctx, t.from)
