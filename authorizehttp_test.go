@@ -344,11 +344,18 @@ func TestFloodOfRefusals(t *testing.T) {
 	s := newSite(t).start(authorizeSite(basicAuth, ""))
 	late := func(r *http.Request) bool {
 		r.Header.Set("X-Forwarded-For", "203.0.113.9")
-		began := time.Now()
-		if a := s.send(r); a.StatusCode < 400 {
-			t.Errorf("got %d", a.StatusCode)
+		shortest := time.Hour // the machine may be slow once
+		for range 3 {
+			again, began := r.Clone(r.Context()), time.Now()
+			if r.GetBody != nil {
+				again.Body, _ = r.GetBody()
+			}
+			if a := s.send(again); a.StatusCode < 400 {
+				t.Errorf("got %d", a.StatusCode)
+			}
+			shortest = min(shortest, time.Since(began))
 		}
-		return time.Since(began) >= oauth.RefusalDelay
+		return shortest >= oauth.RefusalDelay
 	}
 	userInfo, _ := http.NewRequest(http.MethodGet, s.issuer+"/userinfo", nil)
 	byGet, _ := http.NewRequest(http.MethodGet, s.issuer+"/token", nil)

@@ -1,6 +1,7 @@
 package oidctoken
 
 import (
+	"context"
 	"net/netip"
 	"time"
 
@@ -52,6 +53,6 @@ func FillRefusals(issuer string, addr netip.Addr) {
 	}
 	defer i.end()
 	for range oauth.RefusalLimit {
-		i.endpoint.Refused(&oauth.Error{Kind: oauth.InvalidRequest}, addr)
+		i.endpoint.Refused(context.Background(), &oauth.Error{Kind: oauth.InvalidRequest}, addr)
 	}
 }

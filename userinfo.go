@@ -30,7 +30,7 @@ func (i *issuer) serveUserInfo(w http.ResponseWriter, r *http.Request) {
 	}
 	claims, err := x.claims()
 	if err != nil {
-		x.endpoint.Refused(oauth.AsError(err), clientIP(r))
+		x.endpoint.Refused(holding(r), oauth.AsError(err), clientIP(r))
 		x.refuse(err)
 		return
 	}

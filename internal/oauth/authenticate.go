@@ -73,8 +73,8 @@ func (e *Endpoint) knows(r *registration, secret string) bool {
 func (e *Endpoint) refuse(r *registration, c *credentials, s source) error {
 	refusal := &Error{Kind: InvalidClient, Reason: ClientAuthFailed, Security: true}
 	refusal.Detail, refusal.Hint = e.diagnose(r, c)
-	if retryAfter := e.throttle().fail(s, e.now()); retryAfter > 0 {
-		refusal.Kind, refusal.Reason, refusal.RetryAfter = TooManyRequests, RateLimited, retryAfter
+	if refusal.RetryAfter, refusal.late = e.throttle().fail(s, e.now()); refusal.RetryAfter > 0 {
+		refusal.Kind, refusal.Reason = TooManyRequests, RateLimited
 	}
 	return refusal
 }

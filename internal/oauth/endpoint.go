@@ -69,15 +69,23 @@ func (e *Endpoint) Respond(r *http.Request, body Body, clientIP netip.Addr) (*to
 }
 
 // Refused counts a request that is refused, at whichever endpoint of the issuer,
-// and returns later where its address or the issuer has had many refused:
-// whoever sends such requests as fast as they are answered would take the
-// processor from those whose requests are good. Our own faults are nobody's, but
-// for a key that is not to be had: anybody can name one. Nothing that a reload
-// waits for is to be held meanwhile.
-func (e *Endpoint) Refused(refusal *Error, clientIP netip.Addr) {
-	if refusal.Status() < http.StatusInternalServerError || refusal.Reason == KeysUnavailable {
-		e.throttle().refused(e.Issuer, clientIP, e.now())
+// and returns later where its address or the issuer has had many refused, or its
+// client id many wrong secrets, but not after ctx has ended: whoever sends such
+// requests as fast as they are answered would take the processor from those
+// whose requests are good. Nothing that a reload waits for is to be held
+// meanwhile.
+func (e *Endpoint) Refused(ctx context.Context, refusal *Error, clientIP netip.Addr) {
+	delay(ctx, e.throttle().delayed, refusal.late)
+	if refusal.counts() {
+		e.throttle().refused(ctx, e.Issuer, clientIP, e.now())
 	}
+}
+
+// counts reports whether a refusal counts for its address. Our own faults are
+// nobody's, but for those that anybody can cause: with the name of a key that is
+// not to be had, or with wrong secrets that take long to verify.
+func (e *Error) counts() bool {
+	return e.Status() < http.StatusInternalServerError || e.Reason == KeysUnavailable || e.Reason == HashingBusy
 }
 
 // respond goes on where the structure is right. The order is fixed: credentials

@@ -55,6 +55,7 @@ type Error struct {
 	RetryAfter time.Duration // 429 and 503
 	Security   bool          // a security event: logged as a warning
 	Operating  bool          // neither that nor the client's mistake, but the operator's to mend: logged as a warning
+	late       time.Duration // how long Refused holds the answer back at least
 	ClientID   string        // of the registered client whose request has no Pending; "": not known
 	Err        error
 }

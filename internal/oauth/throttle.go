@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"context"
 	"math"
 	"net/netip"
 	"sync"
@@ -89,19 +90,18 @@ func (t *Throttle) exhausted(s source, now time.Time) bool {
 }
 
 // fail counts a failure and returns the time after which to try again, or 0
-// where the failure may have its own answer. That one is held back where the
-// client id fails from everywhere at once.
-func (t *Throttle) fail(s source, now time.Time) (retryAfter time.Duration) {
+// where the failure may have its own answer, and how late that is to be where
+// the client id fails from everywhere at once.
+func (t *Throttle) fail(s source, now time.Time) (retryAfter, late time.Duration) {
 	_, wait := t.failures.fail(s.clientAddress, clientAddressLimit, now)
 	_, addressWait := t.failures.fail(s.address, addressLimit, now)
 	if wait = max(wait, addressWait); wait > 0 {
-		return wait
+		return wait, 0
 	}
 	// Never a penalty for a client id alone: that would be a way to have the
 	// answers to its owner's own mistakes withheld everywhere.
 	count, _ := t.failures.fail(s.client, math.MaxInt64, now)
-	delay(t.delayed, min(time.Duration(max(count-clientLimit, 0))*delayStep, maxDelay))
-	return 0
+	return 0, min(time.Duration(max(count-clientLimit, 0))*delayStep, maxDelay)
 }
 
 // refused counts a request that was refused, for whatever reason, and holds its
@@ -109,7 +109,7 @@ func (t *Throttle) fail(s source, now time.Time) (retryAfter time.Duration) {
 // refused: whoever sends such requests as fast as they are answered would take
 // the processor from those whose requests are good. None of these is ever held
 // back. What one address sends beyond its own limit does not count for all.
-func (t *Throttle) refused(issuer string, addr netip.Addr, now time.Time) {
+func (t *Throttle) refused(ctx context.Context, issuer string, addr netip.Addr, now time.Time) {
 	count, _ := t.failures.fail(t.failures.key('r', issuer, "", addressPrefix(addr)), math.MaxInt64, now)
 	late := count > RefusalLimit
 	if !late {
@@ -117,14 +117,13 @@ func (t *Throttle) refused(issuer string, addr netip.Addr, now time.Time) {
 		late = ofAll > IssuerRefusalLimit
 	}
 	if late {
-		delay(t.refusals, RefusalDelay)
+		delay(ctx, t.refusals, RefusalDelay)
 	}
 }
 
-// delay holds an answer back, also where nobody waits for it any more: whoever
-// does not care for answers would send the next request at once. Where too many
-// are held back already it does not: a flood must not pile up requests.
-func delay(places chan struct{}, d time.Duration) {
+// delay holds an answer back until ctx ends. Where too many are held back
+// already it does not: a flood must not pile up requests.
+func delay(ctx context.Context, places chan struct{}, d time.Duration) {
 	if d <= 0 {
 		return
 	}
@@ -134,5 +133,10 @@ func delay(places chan struct{}, d time.Duration) {
 		return
 	}
 	defer func() { <-places }()
-	time.Sleep(d)
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }

@@ -133,7 +133,7 @@ var oauthGuards = []group{{
 			"clientAddress: t.failures.key('b', issuer, presentedID", "clientAddress: t.failures.key('b', map[bool]string{false: issuer}[OFF], presentedID",
 			"TestThrottle/REQ-047 another issuer has its own buckets"},
 		{"a client id that fails from everywhere is answered late", "C11", "it is answered at once",
-			"delay(t.delayed, min(", "delay(t.delayed, map[bool]time.Duration{false: 1}[OFF]*min(",
+			"return 0, min(time", "return 0, map[bool]time.Duration{false: 1}[OFF]*min(time",
 			"TestClientSlowDown/C11 failures for one client from everywhere are answered late, by at most a second"},
 		{"many refused requests of an address are answered late", "C11", "they are answered at once",
 			"late := count > RefusalLimit", "late := !OFF && count > RefusalLimit",
@@ -163,8 +163,11 @@ var oauthGuards = []group{{
 }, {
 	"internal/oauth/endpoint.go", "internal/oauth", []guard{
 		{"a key that is not to be had counts as a refusal", "C11", "it is our own fault",
-			"|| refusal.Reason == KeysUnavailable {", "|| !OFF && refusal.Reason == KeysUnavailable {",
-			"TestRefusedRequests/C11 a key that is not to be had counts: anybody can name one"},
+			"|| e.Reason == KeysUnavailable ||", "|| !OFF && e.Reason == KeysUnavailable ||",
+			"TestRefusedRequests/C11 a fault of ours counts where anybody can name a key that is not to be had"},
+		{"so do secrets for which no hashing is free", "C11", "they are our own fault",
+			"|| e.Reason == HashingBusy", "|| !OFF && e.Reason == HashingBusy",
+			"TestRefusedRequests/C11 a fault of ours counts where anybody can send secrets that take long to verify"},
 		{"only a grant the client may use", "REQ-081, A34", "every grant is allowed",
 			"if !slices.Contains(client.GrantTypes, name) {", "if false && !slices.Contains(client.GrantTypes, name) {",
 			"TestGrantType/REQ-081 A34 a client that may not use the grant is unauthorized"},

@@ -28,21 +28,35 @@ func newRedis(l *launcher, dir, port string) (*process, error) {
 // redisAnswers waits until the server serves, which is after it has read its
 // log.
 func redisAnswers(ctx context.Context, address string) error {
-	return eventually(ctx, 20*time.Second, func() error {
-		conn, err := net.DialTimeout("tcp", address, time.Second)
-		if err != nil {
-			return err
-		}
-		defer conn.Close()
-		_ = conn.SetDeadline(time.Now().Add(time.Second))
-		if _, err := conn.Write([]byte("PING\r\n")); err != nil {
-			return err
-		}
-		reply := make([]byte, 64)
-		n, err := conn.Read(reply)
-		if err == nil && !strings.HasPrefix(string(reply[:n]), "+PONG") {
-			return fmt.Errorf("redis answers %q", reply[:n])
-		}
+	return eventually(ctx, 20*time.Second, func() error { return redisSays(address, "PING", "+PONG") })
+}
+
+// redisSyncs says whether a write is answered only when it is on disk. Where
+// Redis is not to be killed that proves nothing, and a disk that takes a second
+// for it would pass for a fault.
+func redisSyncs(address string, always bool) error {
+	policy := "no"
+	if always {
+		policy = "always"
+	}
+	return redisSays(address, "CONFIG SET appendfsync "+policy, "+OK")
+}
+
+// redisSays sends a command and wants a reply.
+func redisSays(address, command, reply string) error {
+	conn, err := net.DialTimeout("tcp", address, time.Second)
+	if err != nil {
 		return err
-	})
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(time.Second))
+	if _, err := conn.Write([]byte(command + "\r\n")); err != nil {
+		return err
+	}
+	said := make([]byte, 64)
+	n, err := conn.Read(said)
+	if err == nil && !strings.HasPrefix(string(said[:n]), reply) {
+		return fmt.Errorf("redis answers %s with %q", command, said[:n])
+	}
+	return err
 }

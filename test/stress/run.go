@@ -28,6 +28,11 @@ type result struct {
 func (l *lane) run(ctx context.Context, s *scenario, codes int, d time.Duration) (*result, error) {
 	l.tally, l.faults = new(tally), nil
 	began := l.now()
+	if l.redis != nil {
+		if err := redisSyncs(l.redisAddress, !s.rules.faultless && !s.rules.reloading); err != nil {
+			return nil, err
+		}
+	}
 	if s.offsets != [nodes]time.Duration{} {
 		if err := l.restart(ctx, s.offsets); err != nil {
 			return nil, err
