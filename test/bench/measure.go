@@ -167,13 +167,17 @@ func (b *bench) size(alg string, connections int) int {
 
 // median of what f says of the bursts at so many connections.
 func (r *rows) median(connections int, f func(sample) float64) float64 {
-	var values []float64
+	return median(r.values(connections, f))
+}
+
+// values are what f says of each of them.
+func (r *rows) values(connections int, f func(sample) float64) (values []float64) {
 	for _, s := range r.samples {
 		if s.Connections == connections {
 			values = append(values, f(s))
 		}
 	}
-	return median(values)
+	return values
 }
 
 func median(values []float64) float64 {

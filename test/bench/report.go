@@ -105,12 +105,7 @@ func rateRatio(x sample) float64 { return x.Rate / x.FloorRate }
 
 // spread is the least and the greatest of the ratios that the median is of.
 func (r *rows) spread(connections int) string {
-	var ratios []float64
-	for _, s := range r.samples {
-		if s.Connections == connections {
-			ratios = append(ratios, cpuRatio(s))
-		}
-	}
+	ratios := r.values(connections, cpuRatio)
 	if len(ratios) < 2 {
 		return ""
 	}
