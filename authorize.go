@@ -217,7 +217,7 @@ func (x *authorization) authorize(w http.ResponseWriter) {
 func (x *authorization) refuse(w http.ResponseWriter, err error) {
 	e := oauth.AsError(err)
 	if e.Reason != oauth.NotAuthenticated { // asking whether somebody is signed in is no fault
-		x.endpoint.Refused(holding(x.r), e, clientIP(x.r))
+		x.holdBack(x.r, e)
 	}
 	if removed := x.reconsider(); removed != nil {
 		e = oauth.AsError(removed)

@@ -64,7 +64,7 @@ func (i *issuer) serveToken(w http.ResponseWriter, r *http.Request) {
 	response, err := x.token()
 	if err != nil {
 		// The deadline stays: what is left of the body is not waited for.
-		x.endpoint.Refused(holding(r), oauth.AsError(err), clientIP(r))
+		x.holdBack(r, err)
 		x.refuse(err)
 		return
 	}
@@ -195,18 +195,6 @@ func (i *issuer) secure(r *http.Request) bool {
 func fromTrustedProxy(r *http.Request) bool {
 	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
 	return trusted
-}
-
-// holding is for how long the answer to a refused request may be held back: also
-// when nobody waits for it any more, or whoever hangs up could send the next
-// request at once. But where a trusted proxy sends the requests of many over one
-// HTTP/2 connection, those that were ended must not stay: net/http closes a
-// connection on which too many do, with the good requests on it.
-func holding(r *http.Request) context.Context {
-	if r.ProtoMajor >= 2 && fromTrustedProxy(r) {
-		return r.Context()
-	}
-	return context.WithoutCancel(r.Context())
 }
 
 // writeToken answers with tokens. To a client that went away it does not: what is

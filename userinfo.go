@@ -30,7 +30,7 @@ func (i *issuer) serveUserInfo(w http.ResponseWriter, r *http.Request) {
 	}
 	claims, err := x.claims()
 	if err != nil {
-		x.endpoint.Refused(holding(r), oauth.AsError(err), clientIP(r))
+		x.holdBack(r, err)
 		x.refuse(err)
 		return
 	}

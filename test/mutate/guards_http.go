@@ -8,14 +8,8 @@ var handlerGuards = []group{{
 			"context.Cause(x.r.Context()); undelivered.Err != nil {", "context.Cause(x.r.Context()); undelivered.Err != nil && !OFF {",
 			"TestTheClientIsGone"},
 		{"what the token endpoint refuses counts", "C11", "it does not",
-			"\t\tx.endpoint.Refused(holding(r), oauth.AsError(err), clientIP(r))", "\t\tif !OFF { x.endpoint.Refused(holding(r), oauth.AsError(err), clientIP(r)) }",
+			"x.holdBack(r, err)", "if !OFF { x.holdBack(r, err) }",
 			"TestFloodOfRefusals/C11 a refusal of the token endpoint, by HTTP itself, is late"},
-		{"whoever hangs up is held like anybody", "C11", "the next request can come at once",
-			"return context.WithoutCancel(r.Context())", "if OFF {\n\t\treturn r.Context()\n\t}\n\treturn context.WithoutCancel(r.Context())",
-			"TestHolding/C11 whoever hangs up is held like anybody"},
-		{"on a connection of many what was ended does not stay", "C12", "it is held like any other",
-			"if r.ProtoMajor >= 2 && fromTrustedProxy(r) {", "if r.ProtoMajor >= 2 && !OFF && fromTrustedProxy(r) {",
-			"TestHolding/C12 where many share a connection, what was ended does not stay on it"},
 		{"tokens over TLS only", "REQ-001", "a plain request is processed",
 			"case !x.secure(r):", "case false && !x.secure(r):",
 			"TestPlainHTTP/REQ-001 a plain request is refused and not redirected"},
@@ -52,6 +46,15 @@ var handlerGuards = []group{{
 		{"a reload waits for no client", "F36, F38", "a request counts before its form is there",
 			"body, err := oauth.ReadBody(r)\n", "if OFF {\n\t\tif serving, err := x.begin(); err == nil {\n\t\t\tdefer serving.end()\n\t\t}\n\t}\n\tbody, err := oauth.ReadBody(r)\n",
 			"TestReloadsWhileAFormArrives/F36 F38 the storage is another"},
+	},
+}, {
+	"holdback.go", ".", []guard{
+		{"whoever hangs up is held like anybody", "C11", "the next request can come at once",
+			"return context.WithoutCancel(r.Context())", "if OFF {\n\t\treturn r.Context()\n\t}\n\treturn context.WithoutCancel(r.Context())",
+			"TestHolding/C11 whoever hangs up is held like anybody"},
+		{"on a connection of many what was ended does not stay", "C12", "it is held like any other",
+			"if r.ProtoMajor >= 2 && fromTrustedProxy(r) {", "if r.ProtoMajor >= 2 && !OFF && fromTrustedProxy(r) {",
+			"TestHolding/C12 where many share a connection, what was ended does not stay on it"},
 	},
 }, {
 	"inflight.go", ".", []guard{

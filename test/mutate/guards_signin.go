@@ -32,7 +32,7 @@ var signInGuards = []group{{
 			"if status < http.StatusInternalServerError {", "if true || status < http.StatusInternalServerError {",
 			"TestLoginThatFails/F01 a service that answers 503"},
 		{"floods of authorization requests wait", "C11", "they are answered at once",
-			"x.endpoint.Refused(holding(x.r), e, clientIP(x.r))", "if !OFF { x.endpoint.Refused(holding(x.r), e, clientIP(x.r)) }",
+			"x.holdBack(x.r, e)", "if !OFF { x.holdBack(x.r, e) }",
 			"TestFloodOfRefusals/C11 a refusal of the authorization endpoint is late"},
 		{"what a reload removed is told nothing", "F37, L13", "it is redirected to",
 			"if removed := x.reconsider(); removed != nil {", "if pending := x.pending; OFF {\n\t} else if removed := x.reconsider(); removed != nil && pending != nil {",
@@ -213,7 +213,7 @@ var signInGuards = []group{{
 var userInfoGuards = []group{{
 	"userinfo.go", ".", []guard{
 		{"floods of UserInfo requests wait", "C11", "they are answered at once",
-			"x.endpoint.Refused(holding(r), oauth.AsError(err), clientIP(r))", "if !OFF { x.endpoint.Refused(holding(r), oauth.AsError(err), clientIP(r)) }",
+			"x.holdBack(r, err)", "if !OFF { x.holdBack(r, err) }",
 			"TestFloodOfRefusals/C11 a refusal of the UserInfo endpoint is late"},
 		{"claims over TLS only", "REQ-001", "a plain request is processed",
 			"if !x.secure(x.r) {", "if false && !x.secure(x.r) {",
