@@ -157,10 +157,10 @@ func TestTooManyLiveCodes(t *testing.T) {
 			_, err := s.try(s.authorization(with("client_id", "web2", "login_hint", "tell")).WithContext(ctx))
 			gone <- err
 		}()
-		<-reached
+		await(t, "a call of the storage", reached)
 		leave()
 		<-gone
-		<-requestEnded // the server knows
+		await(t, "the server to notice", requestEnded)
 		release()
 		eventually(t, "the code is not counted", func() bool { return lastEvent(t, mark)["event"] == "code_issued" })
 		if n := oidctoken.LiveCodes(s.issuer, "web2"); n != live+1 {
@@ -196,7 +196,7 @@ func TestReloadDuringASignIn(t *testing.T) {
 		s, memory := signInOn(t, "test_closing", basicAuth)
 		reached, release := stopAt(memory, storagetest.OpStore)
 		answers := signIn(s)
-		<-reached
+		await(t, "a call of the storage", reached)
 		a := s.reloadDuring(t, func() error { return s.loadOn(authorizeSite(basicAuth, "")+"\n# again", "test_closing") }, release, answers)
 		code := a.wantCode(t, s.issuer)
 		s.send(s.redemption(code)).wantTokens(t)

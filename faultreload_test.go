@@ -103,7 +103,7 @@ func TestAReloadTakesAwayWhatARequestUses(t *testing.T) {
 				code := s.mint(oidctoken.MintRequest{ClientID: "web"})
 				reached, release := stopAt(memory, at)
 				answers := s.inFlight(s.redemption(code))
-				<-reached
+				await(t, "a call of the storage", reached)
 				wantEnd(t, s.reloadDuring(t, func() error { return row.reload(s) }, release, answers))
 				if a := s.send(s.redemption(code)); a.StatusCode != row.after {
 					t.Errorf("then a request is answered %d", a.StatusCode)
@@ -209,7 +209,7 @@ func TestAReloadClosesTheStorage(t *testing.T) {
 			status, _ := s.adminRequest(http.MethodPost, "/oidc_token/keys/rotate", "{}", "Content-Type", "application/json")
 			rotated <- status
 		}()
-		<-reached
+		await(t, "a call of the storage", reached)
 		none := make(chan *answer, 1)
 		none <- nil
 		s.reloadDuring(t, s.reload, func() { close(free) }, none)
@@ -235,7 +235,7 @@ func TestAReloadClosesTheStorage(t *testing.T) {
 			}))
 			defer memory.Reset()
 			answers := s.inFlight(s.redemption(code))
-			<-reached
+			await(t, "a call of the storage", reached)
 			wantEnd(t, s.reloadDuring(t, s.reload, func() { close(free) }, answers))
 			s.send(s.redemption(code)).wantError(t, 400, "invalid_grant")
 		})
@@ -252,7 +252,7 @@ func TestAReloadClosesTheStorage(t *testing.T) {
 			}
 			minted <- err
 		}()
-		<-reached
+		await(t, "a call of the storage", reached)
 		none := make(chan *answer, 1)
 		none <- nil
 		s.reloadDuring(t, s.reload, release, none)

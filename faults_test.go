@@ -199,7 +199,7 @@ func TestRedemptionsMeanwhile(t *testing.T) {
 	code, another := s.mint(oidctoken.MintRequest{ClientID: "web"}), s.mint(oidctoken.MintRequest{ClientID: "web"})
 	reached, release := holdDeletion(memory)
 	first := s.inFlight(s.redemption(code))
-	<-reached
+	await(t, "a claim", reached)
 	t.Run("A06 a second redemption while the first is under way is refused at once", func(t *testing.T) {
 		s.send(s.redemption(code)).wantError(t, 400, "invalid_grant")
 	})
@@ -246,18 +246,18 @@ func TestTheClientIsGone(t *testing.T) {
 			if _, err := fmt.Fprintf(c, "%sTest-Tell: yes\r\n\r\n%s", head, body); err != nil {
 				t.Fatal(err)
 			}
-			<-reached
+			await(t, "a claim", reached)
 			if err := row.leave(c); err != nil {
 				t.Fatal(err)
 			}
-			<-requestEnded
+			await(t, "the server to notice", requestEnded)
 			close(release)
-			eventually(t, "it is not reported", func() bool { return s.value(t, undelivered) == before+1 })
 			if row.reads {
 				if answer, err := io.ReadAll(c); err != nil || !bytes.HasPrefix(answer, []byte("HTTP/1.1 500 ")) || !bytes.Contains(answer, []byte(`"server_error"`)) || bytes.Contains(answer, []byte("access_token")) {
-					t.Errorf("it reads an answer of %d bytes that begins with %.15q, %v", len(answer), answer, err)
+					t.Fatalf("it reads an answer of %d bytes that begins with %.15q, %v", len(answer), answer, err)
 				}
 			}
+			eventually(t, "it is not reported", func() bool { return s.value(t, undelivered) == before+1 })
 			s.send(s.redemption(code)).wantError(t, 400, "invalid_grant")
 		})
 	}

@@ -85,6 +85,17 @@ func eventually(t testing.TB, what string, condition func() bool) {
 	}
 }
 
+// await waits for something that a goroutine of the server says, and fails the
+// test where it does not.
+func await[T any](t testing.TB, what string, said <-chan T) {
+	t.Helper()
+	select {
+	case <-said:
+	case <-time.After(10 * time.Second):
+		t.Fatal("waited 10 s in vain for ", what)
+	}
+}
+
 func TestNothingOutlivesItsConfig(t *testing.T) {
 	s := newSite(t).start(oneSite)
 	s.send(s.redemption(s.mint(oidctoken.MintRequest{ClientID: "web"}))).wantTokens(t)

@@ -16,10 +16,12 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -324,7 +326,46 @@ func (s *site) load(blocks string) error {
 func (s *site) replace(config []byte) error {
 	defer s.loads.Add(1)
 	defer s.client.CloseIdleConnections() // the old config's server closes them
-	return caddy.Load(config, true)
+	if err := caddy.Load(config, true); err != nil {
+		return err
+	}
+	return formerListenersClosed(s.port)
+}
+
+// formerListenersClosed waits until a port has one listener for each address.
+// Where the old config and the new one have listeners of their own, which is so
+// on Linux, some time after the load the old one is still there: it takes
+// connections that nobody accepts, and resets them when it closes.
+func formerListenersClosed(port string) error {
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		return err
+	}
+	suffix := fmt.Sprintf(":%04X", n)
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		addresses := make(map[string]int)
+		most := 0
+		for _, table := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
+			sockets, err := os.ReadFile(table)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue // another system
+			}
+			if err != nil {
+				return err
+			}
+			for line := range strings.Lines(string(sockets)) {
+				const listens = "0A"
+				if f := strings.Fields(line); len(f) > 3 && f[3] == listens && strings.HasSuffix(f[1], suffix) {
+					addresses[f[1]]++
+					most = max(most, addresses[f[1]])
+				}
+			}
+		}
+		if most <= 1 {
+			return nil
+		}
+	}
+	return fmt.Errorf("the former config still listens on port %s", port)
 }
 
 func caddyJSON(caddyfile string) ([]byte, error) {

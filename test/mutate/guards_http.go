@@ -6,7 +6,7 @@ var handlerGuards = []group{{
 	"handler.go", ".", []guard{
 		{"a client that went away gets no tokens", "F13", "it gets them, and they pass for delivered",
 			"context.Cause(x.r.Context()); undelivered.Err != nil {", "context.Cause(x.r.Context()); undelivered.Err != nil && !OFF {",
-			"TestTheClientIsGone"},
+			"TestTheClientIsGone/F13 one that has only ended its sending, and reads on, gets none"},
 		{"what the token endpoint refuses counts", "C11", "it does not",
 			"x.holdBack(r, err)", "if !OFF { x.holdBack(r, err) }",
 			"TestFloodOfRefusals/C11 a refusal of the token endpoint, by HTTP itself, is late"},

@@ -103,9 +103,9 @@ func (m mutant) caught(o *outcome) error {
 	case !o.built:
 		return fmt.Errorf("without it the package does not build:\n%s", o.output)
 	case slices.Contains(o.hung, test):
-		return fmt.Errorf("without it %s has not failed after %s", m.test, testTimeout)
+		return fmt.Errorf("without it %s has not failed after %s:\n%s", m.test, testTimeout, o.output)
 	case !slices.Contains(o.failed, test):
-		return fmt.Errorf("without it %s does not fail", m.test)
+		return fmt.Errorf("without it %s does not fail:\n%s", m.test, o.output)
 	}
 	return nil
 }
