@@ -102,9 +102,9 @@ func TestCaught(t *testing.T) {
 	}{
 		{"its test fails", outcome{built: true, failed: []string{"TestC/a_row", "TestC"}}, ""},
 		{"its test fails and another hangs", outcome{built: true, failed: []string{"TestC/a_row"}, hung: []string{"TestC"}}, ""},
-		{"its test passes", outcome{built: true, passed: []string{"TestC/a_row"}}, "without it TestC/a row does not fail"},
-		{"another test fails", outcome{built: true, failed: []string{"TestC/another"}}, "without it TestC/a row does not fail"},
-		{"its test hangs", outcome{built: true, hung: []string{"TestC", "TestC/a_row"}}, "without it TestC/a row has not failed after 1m0s"},
+		{"its test passes", outcome{built: true, passed: []string{"TestC/a_row"}, output: "its log"}, "without it TestC/a row does not fail:\nits log"},
+		{"another test fails", outcome{built: true, failed: []string{"TestC/another"}, output: "its log"}, "without it TestC/a row does not fail:\nits log"},
+		{"its test hangs", outcome{built: true, hung: []string{"TestC", "TestC/a_row"}, output: "its log"}, "without it TestC/a row has not failed after 1m0s:\nits log"},
 		{"nothing builds", outcome{output: "syntax error"}, "without it the package does not build:\nsyntax error"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
