@@ -1,12 +1,15 @@
 package oidctoken
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"reflect"
+	"strings"
 	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
@@ -28,10 +31,15 @@ func (*adminAPI) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision notes that the config has an admin API.
+// Provision notes that the config has an admin API. Caddy serves this config's
+// metrics from here on, also where the config fails before it has an App and the
+// one before it stays.
 func (*adminAPI) Provision(ctx caddy.Context) error {
 	adminDoor.opened(ctx.Done())
-	return nil
+	if len(live.all()) == 0 {
+		return nil
+	}
+	return registerMetrics(ctx.GetMetricsRegistry())
 }
 
 // Routes returns the routes of the admin API.
@@ -148,17 +156,38 @@ func readAdminRequest(w http.ResponseWriter, r *http.Request, into any) error {
 		return caddy.APIError{HTTPStatus: http.StatusForbidden, Err: errors.New("requests from browser pages are refused: an Origin header is present")}
 	}
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
-		return caddy.APIError{HTTPStatus: http.StatusUnsupportedMediaType, Err: errors.New("the body must be application/json")}
+		return caddy.APIError{HTTPStatus: http.StatusUnsupportedMediaType, Err: errors.New("the body must be JSON, with Content-Type: application/json")}
 	}
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAdminBody))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {
-		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf("reading the request: %w", err)}
+		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf("reading the request: %w", plainJSONError(err))}
 	}
 	if _, err := decoder.Token(); err != io.EOF {
 		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: errors.New("reading the request: more than one JSON value")}
 	}
 	return nil
+}
+
+// plainJSONError words what encoding/json says for somebody who writes no Go.
+func plainJSONError(err error) error {
+	if err == io.EOF {
+		return errors.New("the body is empty: send a JSON object, {} at least")
+	}
+	mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	if !ok {
+		return err
+	}
+	want := map[reflect.Kind]string{
+		reflect.String: "a string", reflect.Bool: "true or false", reflect.Int64: "a whole number",
+		reflect.Slice: "a list", reflect.Map: "an object", reflect.Struct: "an object",
+	}[mismatch.Type.Kind()]
+	if want == "" {
+		return err
+	}
+	// Field leads through the struct that a request embeds.
+	name := mismatch.Field[strings.LastIndexByte(mismatch.Field, '.')+1:]
+	return fmt.Errorf("%s is to be %s, not a JSON %s", cmp.Or(name, "the body"), want, mismatch.Value)
 }
 
 func methodNotAllowed(allowed string) error {

@@ -187,6 +187,24 @@ func TestALoadThatFailsAfterItStarted(t *testing.T) {
 	s.mint(oidctoken.MintRequest{ClientID: "web"})
 }
 
+// Caddy's admin API is that of a config which fails before any of its apps is
+// there, and its metrics with it.
+func TestALoadThatFailsKeepsTheMetrics(t *testing.T) {
+	s := newSite(t).start(oneSite)
+	s.send(s.redemption(s.mint(oidctoken.MintRequest{ClientID: "web"}))).wantTokens(t)
+	won := s.value(t, wonRedemptions)
+	if err := s.load(strings.Replace(oneSite, "CLIENTS", "CLIENTS\nclient other {\nclient_secret {env.OIDC_TOKEN_TEST_UNSET}\nredirect_uris "+redirect+"\n}", 1)); err == nil || !strings.Contains(err.Error(), "OIDC_TOKEN_TEST_UNSET") {
+		t.Fatalf("loading says %v", err)
+	}
+	s.send(s.redemption(s.mint(oidctoken.MintRequest{ClientID: "web"}))).wantTokens(t)
+	if got := s.value(t, wonRedemptions); got != won+1 {
+		t.Errorf("%v redemptions were counted before, %v after a failed load and another", won, got)
+	}
+	if !strings.Contains(s.metrics(), `caddy_oidc_token_signing_key{`) {
+		t.Error("no key is counted")
+	}
+}
+
 func TestMetrics(t *testing.T) {
 	s := newSite(t).start(oneSite)
 	redeem := func() { s.send(s.redemption(s.mint(oidctoken.MintRequest{ClientID: "web"}))).wantTokens(t) }

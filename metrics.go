@@ -1,6 +1,7 @@
 package oidctoken
 
 import (
+	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -136,11 +137,13 @@ var (
 	}
 )
 
-// registerMetrics adds the collectors to a config's registry, which has one App.
+// registerMetrics adds the collectors to a config's registry, where they may be
+// already.
 func registerMetrics(registry *prometheus.Registry) error {
 	m := metrics
 	for _, c := range []prometheus.Collector{m.requests, m.duration, m.authorizations, m.signIn, m.redemptions, m.userInfo, m.storageErrors, m.swept, keyCollector{}} {
-		if err := registry.Register(c); err != nil {
+		err := registry.Register(c)
+		if _, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); err != nil && !ok {
 			return err
 		}
 	}

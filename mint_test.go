@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,7 +76,9 @@ func TestMintingOverTheAdminAPI(t *testing.T) {
 		{"an access token claim that only the issuer sets", map[string]any{"access_token_claims": map[string]any{"client_id": "web2"}}, 400, "client_id"},
 		{"an authentication in the future", map[string]any{"auth_time": time.Now().Add(time.Hour).Unix()}, 400, "auth_time"},
 		{"a member nobody knows", map[string]any{"sub": "alice"}, 400, "sub"},
-		{"a number for a string", map[string]any{"subject": 1}, 400, "subject"},
+		{"a number for a string", map[string]any{"subject": 1}, 400, "subject is to be a string, not a JSON number"},
+		{"a string for a time", map[string]any{"auth_time": "x"}, 400, "auth_time is to be a whole number, not a JSON string"},
+		{"a list for claims", map[string]any{"claims": []string{"a"}}, 400, "claims is to be an object, not a JSON array"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			q := map[string]any{}
@@ -185,8 +188,14 @@ func TestRotatingOverTheAdminAPI(t *testing.T) {
 		}
 	})
 	t.Run("drop_old withdraws it at once", func(t *testing.T) {
+		mark := logSize(t)
 		if status, answer := rotate(`{"drop_old":true}`); status != 200 {
 			t.Fatalf("got %d %s", status, answer)
+		}
+		if !slices.ContainsFunc(logLines(t, mark), func(line map[string]any) bool {
+			return line["msg"] == "signing key dropped" && line["kid"] == old && line["alg"] == "RS256"
+		}) {
+			t.Error("the log does not say which key was dropped")
 		}
 		if published := kids(); strings.Contains(published, old) {
 			t.Errorf("published: %s", published)
@@ -202,6 +211,17 @@ func TestRotatingOverTheAdminAPI(t *testing.T) {
 			t.Errorf("got %d", status)
 		}
 	})
+	for _, row := range []struct{ name, body, want string }{
+		{"nothing", "", "the body is empty: send a JSON object, {} at least"},
+		{"no object", `[]`, "the body is to be an object, not a JSON array"},
+		{"a member of another type", `{"drop_old":"yes"}`, "drop_old is to be true or false, not a JSON string"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if status, answer := rotate(row.body); status != 400 || !strings.Contains(answer, row.want) {
+				t.Errorf("got %d %s", status, answer)
+			}
+		})
+	}
 }
 
 func TestMintErrors(t *testing.T) {
