@@ -99,7 +99,11 @@ func (a *Automatic) dropOthers(ctx context.Context, kept []*record) error {
 		if err := a.delete(ctx, key); err != nil {
 			return fmt.Errorf("deleting an old signing key, which stays published until it is gone: %w", err)
 		}
-		a.logger.Warn("signing key dropped", "key", key)
+		attrs := []any{"key", key}
+		if r := a.current.Load().find(key); r != nil {
+			attrs = append(attrs, "kid", r.key.ID, "alg", string(r.key.Algorithm))
+		}
+		a.logger.Warn("signing key dropped", attrs...)
 	}
 	left, err := bounded.Do(ctx, a.calls, readTimeout, a.list)
 	if err != nil {
