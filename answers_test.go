@@ -250,6 +250,26 @@ func TestThrottle(t *testing.T) {
 	})
 }
 
+func TestTheLogNamesTheParameter(t *testing.T) {
+	s := newSite(t).start(oneSite)
+	for _, row := range []struct {
+		event string
+		edit  edit
+	}{
+		{"parameter_missing", set("code")},
+		{"parameter_repeated", set("code", "a", "b")},
+		{"parameter_malformed", set("code", "\x01")},
+	} {
+		t.Run(row.event, func(t *testing.T) {
+			mark := logSize(t)
+			s.send(s.request(unknownCode(), row.edit)).wantError(t, 400, "invalid_request")
+			if line := lastEvent(t, mark); line["event"] != row.event || line["parameter"] != "code" {
+				t.Errorf("the line is %v", line)
+			}
+		})
+	}
+}
+
 func TestNothingSecretIsLogged(t *testing.T) {
 	s := newSite(t).start(oneSite)
 	mark := logSize(t)

@@ -51,9 +51,6 @@ func (x *authorization) fields(e *oauth.Error, took time.Duration) []zap.Field {
 	if len(x.leftOut) > 0 {
 		fields = append(fields, zap.Strings("claims_left_out", x.leftOut))
 	}
-	if e != nil && e.Param != "" {
-		fields = append(fields, zap.String("parameter", e.Param))
-	}
 	return append(fields, causes(e)...)
 }
 

@@ -50,7 +50,7 @@ func severity(e *oauth.Error, success, request string) (zapcore.Level, string) {
 // fields are the members of the line, with stable names.
 func (x *responder) fields(e *oauth.Error, took time.Duration) []zap.Field {
 	a := x.attempt
-	fields := append(make([]zap.Field, 0, 18), // room for all there are
+	fields := append(make([]zap.Field, 0, 19), // room for all there are
 		zap.String("event", "token_issued"),
 		zap.String("outcome", outcome(e)),
 		zap.String("issuer", x.identifier),
@@ -79,6 +79,9 @@ func causes(e *oauth.Error) (fields []zap.Field) {
 	}
 	if e.Detail != "" {
 		fields = append(fields, zap.String("detail", string(e.Detail)))
+	}
+	if e.Param != "" {
+		fields = append(fields, zap.String("parameter", e.Param))
 	}
 	if e.Hint != "" {
 		fields = append(fields, zap.String("hint", e.Hint))
