@@ -58,6 +58,8 @@ func TestAuthorizeMistakes(t *testing.T) {
 		{"a claim twice", login("identity {", "claim a {http.auth.user.a}", "claim a {http.auth.user.b}", "}"), 15, "identity claim a: is there twice"},
 		{"a claim that the issuer sets", login("identity {", "claim email {http.auth.user.email}", "claim aud other", "}"), 15, "identity claim aud: is set by the issuer alone"},
 		{"a standard claim of another type", login("identity {", "claim email_verified true string", "}"), 14, "is a boolean (OpenID Connect Core §5.1), not a string"},
+		{"a standard claim that is a string, as a list", login("identity {", "claim email {http.auth.user.emails} list", "}"), 14, "is a string (OpenID Connect Core §5.1), not a list"},
+		{"a standard claim of another type in a language", login("identity {", "claim address#ja {http.auth.user.address} string", "}"), 14, "is a json (OpenID Connect Core §5.1), not a string"},
 		{"a URL beside authorize", login("authorization_endpoint https://login.example.com/authorize"), 13, "is not a path on this site"},
 		{"a path without authorize", []string{"authorization_endpoint /authorize"}, 8, "is not an absolute URL"},
 		{"the token endpoint's path", login("authorization_endpoint /token"), 13, "/token is token_endpoint's path"},

@@ -62,11 +62,14 @@ func (s *settings) checkIdentityClaims(given *Identity) error {
 			return mistake("identity claims", "entry %d has no name: write an object with a name and a value", i+1)
 		}
 		option := "identity claim " + claim.Name
-		complete := *claim
-		if complete.Type == "" {
-			complete.Type = withDefault(standardTypes[claim.Name], claimString)
+		name, _, _ := strings.Cut(claim.Name, "#") // the language: Core §5.2
+		want := standardTypes[name]
+		if want == "" && token.StandardClaim(name) {
+			want = claimString
 		}
-		switch want := standardTypes[claim.Name]; {
+		complete := *claim
+		complete.Type = withDefault(claim.Type, withDefault(want, claimString))
+		switch {
 		case claim.Value == "":
 			return mistake(option, "has no value: write one, such as {http.auth.user.%s}", claim.Name)
 		case !slices.Contains(claimTypes, complete.Type):

@@ -101,7 +101,7 @@ const pathCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123
 // exactly (REQ-008).
 func checkPath(p string) error {
 	if !strings.HasPrefix(p, "/") {
-		return errors.New("is not a path on this site: it begins with /, as in /token")
+		return errors.New("is not a path on this site: it begins with /, without scheme and host")
 	}
 	if strings.Trim(p, pathCharacters) != "" {
 		return errors.New("holds a character that is escaped in a URL, or a query: use letters, digits and -._~")

@@ -38,6 +38,10 @@ var standardClaims = map[string]string{
 // verifiers written in Go read "SUB" into the field for "sub".
 func ProtocolClaim(name string) bool { return protocolClaims[foldClaim(name)] }
 
+// StandardClaim reports whether name, without a language tag, is a claim of Core
+// §5.1.
+func StandardClaim(name string) bool { return standardClaims[name] != "" }
+
 // ReleasedBy returns which user claims a granted scope releases: a standard
 // claim under its scope value, any other claim always.
 func ReleasedBy(scope []string) func(claim string) bool {
