@@ -528,7 +528,7 @@ func TestRunSweepsUntilItEnds(t *testing.T) {
 		if used.Len() != 0 {
 			t.Errorf("%d codes are remembered", used.Len())
 		}
-		for _, fault := range []string{"nil response", "no clock"} {
+		for _, fault := range []string{"the storage panicked", "no clock"} {
 			if !strings.Contains(log.String(), fault) {
 				t.Errorf("%q is not in the log: %s", fault, log.String())
 			}

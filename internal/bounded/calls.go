@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 )
 
@@ -101,7 +102,12 @@ type answer[T any] struct {
 func protected[T any](ctx context.Context, f func(context.Context) (T, error)) (a answer[T]) {
 	defer func() {
 		if p := recover(); p != nil {
-			a.err = &NoAnswer{fmt.Errorf("%w: %v", ErrPanic, p)}
+			// Of the value only what cannot hold a key of the storage.
+			what := fmt.Sprintf("%T", p)
+			if fault, ok := p.(runtime.Error); ok {
+				what = fault.Error()
+			}
+			a.err = &NoAnswer{fmt.Errorf("%w: %s", ErrPanic, what)}
 		}
 	}()
 	a.value, a.err = f(ctx)

@@ -3,6 +3,7 @@ package bounded_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -100,6 +101,17 @@ func TestDo(t *testing.T) {
 				wantNoAnswer(t, err, bounded.ErrPanic)
 			}
 		})
+	})
+	t.Run("REQ-239 F53 what was panicked with is not shown, but for the runtime's own faults", func(t *testing.T) {
+		calls := bounded.NewCalls(1, bounded.UntilAbandoned)
+		_, err := bounded.Do(t.Context(), calls, limit, func(context.Context) (int, error) { panic("oidc_token/a-key") })
+		if got := err.Error(); got != "the storage panicked: string" {
+			t.Errorf("got %q", got)
+		}
+		_, err = bounded.Do(t.Context(), calls, limit, func(context.Context) (int, error) { var none *int; return *none, nil })
+		if got := err.Error(); !strings.Contains(got, "nil pointer dereference") {
+			t.Errorf("got %q", got)
+		}
 	})
 	t.Run("F48 past the bound it fails at once, also where the earlier calls were given up, until they return", func(t *testing.T) {
 		both(t, func(t *testing.T, calls *bounded.Calls) {
