@@ -60,7 +60,7 @@ func (e *Endpoint) verify(ctx context.Context, r *registration, c *credentials, 
 		r = e.Clients.stranger
 	}
 	t, now := e.throttle(), e.now()
-	return t.hashes.verify(ctx, r, c.secret, t.exhausted(s, now), now)
+	return t.hashes.verify(ctx, r, c.secret, s.prefix, t.exhausted(s, now), now)
 }
 
 // knows reports whether a secret is right as far as can be said at once.

@@ -64,12 +64,12 @@ func (t *table) fail(key uint64, limit int64, now time.Time) (count int64, wait 
 	at := now.UnixNano()
 	t.turn++
 	defer func() { b.last, b.used = at, t.turn }()
-	if at < b.until {
+	if b.punished(at) {
 		b.count++
 		return b.count, time.Duration(b.until - at)
 	}
 	if b.penalty > 0 {
-		if at-b.last < int64(b.penalty) {
+		if b.goesOn(at) {
 			// The failures went on through the penalty: a longer one.
 			return b.count, b.punish(min(2*b.penalty, maxPenalty), at)
 		}
@@ -95,8 +95,20 @@ func (t *table) exhausted(key uint64, limit int64, now time.Time) bool {
 		return false
 	}
 	at := now.UnixNano()
-	inWindow := at-b.start < int64(failureWindow) && b.count >= limit
-	return at < b.until || inWindow || (b.penalty > 0 && at-b.last < int64(b.penalty))
+	inWindow := at >= b.start && at-b.start < int64(failureWindow) && b.count >= limit
+	return b.punished(at) || inWindow || b.goesOn(at)
+}
+
+// punished reports whether the penalty lasts. One that would last much longer
+// than any is from before the clock was set back.
+func (b *bucket) punished(at int64) bool {
+	return at < b.until && b.until-at <= int64(maxPenalty+failureWindow)
+}
+
+// goesOn reports whether a failure now follows a penalty closely enough for a
+// longer one.
+func (b *bucket) goesOn(at int64) bool {
+	return at >= b.last && at-b.last < int64(b.penalty)
 }
 
 func (b *bucket) punish(penalty time.Duration, at int64) time.Duration {

@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"runtime"
 	"sync"
 	"time"
@@ -24,36 +25,85 @@ var errHashingBusy = errors.New("too many client secrets are being verified")
 // next to nothing, while a right secret from the same address still has a
 // chance, and is told to come again (503), not that it failed (429). Once
 // right, a secret does not come here again.
+//
+// One address has one place, in which its requests wait for each other: whoever
+// sends many at once, even if they fail too seldom for a penalty, is not before
+// everybody else in the queue.
 type hashLanes struct {
 	normal   chan struct{}
 	verified *verifiedSet
 
-	mu       sync.Mutex // guards what follows
-	penalty  bool       // the penalty lane is taken
-	resumeAt time.Time  // when it may be taken again
+	mu        sync.Mutex // guards what follows
+	penalty   bool       // the penalty lane is taken
+	resumeAt  time.Time  // when it may be taken again
+	addresses map[netip.Prefix]*addressLane
+}
+
+// addressLane is the place of an address of which requests hash or wait.
+type addressLane struct {
+	place chan struct{}
+	users int
 }
 
 func newHashLanes() *hashLanes {
 	return &hashLanes{
-		normal:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
-		verified: newVerifiedSet(),
+		normal:    make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		verified:  newVerifiedSet(),
+		addresses: make(map[netip.Prefix]*addressLane),
 	}
 }
 
 // enter waits for a place to hash in and returns how to leave it.
-func (l *hashLanes) enter(ctx context.Context, exhausted bool, now time.Time) (leave func(), err error) {
+func (l *hashLanes) enter(ctx context.Context, addr netip.Prefix, exhausted bool, now time.Time) (leave func(), err error) {
 	if exhausted {
 		return l.enterPenalty(now)
 	}
-	patience := time.NewTimer(hashPatience)
-	defer patience.Stop()
+	ctx, cancel := context.WithTimeout(ctx, hashPatience)
+	defer cancel()
+	own, forget := l.address(addr)
+	if err := enterLane(ctx, own); err != nil {
+		forget()
+		return nil, err
+	}
+	if err := enterLane(ctx, l.normal); err != nil {
+		<-own
+		forget()
+		return nil, err
+	}
+	return func() {
+		<-l.normal
+		<-own
+		forget()
+	}, nil
+}
+
+// enterLane takes a place in the order of the calls.
+func enterLane(ctx context.Context, places chan struct{}) error {
 	select {
-	case l.normal <- struct{}{}:
-		return func() { <-l.normal }, nil
-	case <-patience.C:
-		return nil, errHashingBusy
+	case places <- struct{}{}:
+		return nil
 	case <-ctx.Done():
-		return nil, errors.Join(errHashingBusy, ctx.Err())
+		return errors.Join(errHashingBusy, ctx.Err())
+	}
+}
+
+// address returns the place of an address, which is there until each user has
+// called forget.
+func (l *hashLanes) address(addr netip.Prefix) (place chan struct{}, forget func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.addresses[addr]
+	if a == nil {
+		a = &addressLane{place: make(chan struct{}, 1)}
+		l.addresses[addr] = a
+	}
+	a.users++
+	return a.place, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if a.users--; a.users == 0 {
+			delete(l.addresses, addr)
+		}
 	}
 }
 
@@ -76,8 +126,8 @@ func (l *hashLanes) enterPenalty(now time.Time) (leave func(), err error) {
 // verify compares a presented secret with a registration's slow hashes. It
 // always computes as many as the client with the most has: for strangers, and
 // where the client has fewer, the costliest one is computed for nothing.
-func (l *hashLanes) verify(ctx context.Context, r *registration, presented string, exhausted bool, now time.Time) (bool, error) {
-	leave, err := l.enter(ctx, exhausted, now)
+func (l *hashLanes) verify(ctx context.Context, r *registration, presented string, addr netip.Prefix, exhausted bool, now time.Time) (bool, error) {
+	leave, err := l.enter(ctx, addr, exhausted, now)
 	if err != nil {
 		return false, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"slices"
 	"strconv"
@@ -200,6 +201,8 @@ func blockingHash(release <-chan struct{}, computed *atomic.Int64) Secret {
 	}}}
 }
 
+var testPrefix = addressPrefix(testAddr)
+
 func TestHashLanes(t *testing.T) {
 	busy := want{503, "temporarily_unavailable", HashingBusy, ""}
 	t.Run("C09 hashes in flight are bounded, and who waits too long is told to come again", func(t *testing.T) {
@@ -212,9 +215,9 @@ func TestHashLanes(t *testing.T) {
 			q := f.valid("human")
 			q.basic("human", "x")
 			var wg sync.WaitGroup
-			for range slots {
-				r := q.http()
-				wg.Go(func() { _, _, _ = respond(f.endpoint, r, testAddr) })
+			for n := range slots {
+				r, addr := q.http(), netip.AddrFrom4([4]byte{198, 51, 100, byte(n)})
+				wg.Go(func() { _, _, _ = respond(f.endpoint, r, addr) })
 			}
 			synctest.Wait()
 			began := time.Now()
@@ -284,35 +287,62 @@ func TestHashLanes(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
 			began := time.Now()
-			if _, err := l.enter(ctx, false, began); !errors.Is(err, errHashingBusy) || time.Since(began) != 0 {
+			if _, err := l.enter(ctx, testPrefix, false, began); !errors.Is(err, errHashingBusy) || time.Since(began) != 0 {
 				t.Errorf("after %v: %v", time.Since(began), err)
+			}
+		})
+	})
+	t.Run("REQ-047 C12 who comes from one address is not before another's in the queue, however many they are", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l := newHashLanes()
+			l.normal = make(chan struct{}, 1)
+			const hashing = time.Second
+			var wg sync.WaitGroup
+			for range 8 {
+				wg.Go(func() {
+					if leave, err := l.enter(t.Context(), testPrefix, false, time.Now()); err == nil {
+						time.Sleep(hashing)
+						leave()
+					}
+				})
+			}
+			synctest.Wait()
+			began := time.Now()
+			leave, err := l.enter(t.Context(), addressPrefix(netip.MustParseAddr("203.0.113.7")), false, began)
+			if took := time.Since(began); err != nil || took != hashing {
+				t.Fatalf("after %v: %v", took, err)
+			}
+			leave()
+			wg.Wait()
+			if len(l.addresses) != 0 || len(l.normal) != 0 {
+				t.Errorf("%d addresses are still there, %d places are taken", len(l.addresses), len(l.normal))
 			}
 		})
 	})
 	t.Run("the lane of penalties has one place", func(t *testing.T) {
 		l := newHashLanes()
 		now := time.Unix(1_700_000_000, 0)
-		leave, err := l.enter(t.Context(), true, now)
+		leave, err := l.enter(t.Context(), testPrefix, true, now)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := l.enter(t.Context(), true, now.Add(time.Hour)); err == nil {
+		if _, err := l.enter(t.Context(), testPrefix, true, now.Add(time.Hour)); err == nil {
 			t.Error("a second hash is in it")
 		}
 		leave()
-		if _, err := l.enter(t.Context(), true, now.Add(time.Hour)); err != nil {
+		if _, err := l.enter(t.Context(), testPrefix, true, now.Add(time.Hour)); err != nil {
 			t.Error("it is not left")
 		}
 	})
 	t.Run("a clock that is set back does not close the lane", func(t *testing.T) {
 		l := newHashLanes()
 		now := time.Unix(1_700_000_000, 0)
-		leave, err := l.enter(t.Context(), true, now)
+		leave, err := l.enter(t.Context(), testPrefix, true, now)
 		if err != nil {
 			t.Fatal(err)
 		}
 		leave()
-		if _, err := l.enter(t.Context(), true, now.Add(-time.Hour)); err != nil {
+		if _, err := l.enter(t.Context(), testPrefix, true, now.Add(-time.Hour)); err != nil {
 			t.Error("it does")
 		}
 	})

@@ -71,12 +71,14 @@ func (e *Endpoint) throttle() *Throttle {
 // source is whom a failure counts for: the presented client id, registered or
 // not, and the address.
 type source struct {
+	prefix                         netip.Prefix
 	clientAddress, address, client uint64
 }
 
 func (t *Throttle) source(issuer, presentedID string, addr netip.Addr) source {
 	prefix := addressPrefix(addr)
 	return source{
+		prefix:        prefix,
 		clientAddress: t.failures.key('b', issuer, presentedID, prefix),
 		address:       t.failures.key('a', "", "", prefix),
 		client:        t.failures.key('c', issuer, presentedID, netip.Prefix{}),

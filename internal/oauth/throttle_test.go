@@ -148,6 +148,20 @@ func TestThrottle(t *testing.T) {
 		f.failTimes(10, q)
 		f.fails(q, throttled)
 	})
+	t.Run("F40 a penalty ends where the clock is set back", func(t *testing.T) {
+		f := newFixture(t)
+		q := f.failing("192.0.2.1")
+		f.failTimes(10, q)
+		f.fails(q, throttled)
+		f.time = f.time.Add(-time.Second)
+		f.fails(q, throttled)
+		f.time = f.time.Add(-6 * time.Hour)
+		if s := f.endpoint.Throttle.source(testIssuer, "web", q.addr); f.endpoint.Throttle.exhausted(s, f.time) {
+			t.Error("the next failure would be in it")
+		}
+		f.failTimes(10, q)
+		f.fails(q, throttled)
+	})
 	t.Run("ten failures of a minute are forgotten in the next", func(t *testing.T) {
 		f := newFixture(t)
 		q := f.failing("192.0.2.1")
@@ -354,7 +368,11 @@ func TestRefusedRequests(t *testing.T) {
 			}
 		})
 	})
-	for reason, why := range map[Reason]string{KeysUnavailable: "anybody can name a key that is not to be had", HashingBusy: "anybody can send secrets that take long to verify"} {
+	for reason, why := range map[Reason]string{
+		KeysUnavailable:    "anybody can name a key that is not to be had",
+		HashingBusy:        "anybody can send secrets that take long to verify",
+		StorageUnavailable: "anybody can ask for more codes than a storage can look for",
+	} {
 		t.Run("C11 a fault of ours counts where "+why, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFixture(t)
