@@ -45,6 +45,9 @@ const (
 	// counts until it returns. Past it requests are refused at once, so that a
 	// storage that hangs cannot take the memory of the other sites.
 	maxInFlight = 256
+	// maxStrangers is how many of LoadForStranger's may be, beside those: fewer,
+	// so that they do not make a storage slow for all the others.
+	maxStrangers = 32
 )
 
 // Options of New.
@@ -91,6 +94,7 @@ type Codes struct {
 	proven    *proven // what this process has examined
 	name      string  // of the storage there; empty: not there
 	calls     *bounded.Calls
+	strangers *bounded.Calls
 	sweeps    *bounded.Calls
 	callLimit time.Duration
 }
@@ -120,10 +124,12 @@ func New(o Options) (*Codes, error) {
 		used:      o.Used,
 		observe:   o.Observe,
 		calls:     bounded.NewCalls(maxInFlight, bounded.UntilAbandoned),
+		strangers: bounded.NewCalls(maxStrangers, bounded.UntilAbandoned),
 		sweeps:    bounded.NewCalls(maxSweeps, bounded.UntilAbandoned),
 		callLimit: callLimit,
 		proven:    processProven,
 	}
+	c.probe.key = newProbeKey()
 	c.setDefaults()
 	c.backend, err = newBackend(o.Storage, c.failed)
 	if err != nil {

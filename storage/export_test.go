@@ -12,12 +12,13 @@ import (
 // would take real time, and the operating system below the file storage.
 
 const (
-	ClaimLimit  = claimLimit
-	Promptly    = promptly
-	CallLimit   = callLimit
-	MaxInFlight = maxInFlight
-	SweepDelay  = sweepDelay
-	CodeLength  = codeLength
+	ClaimLimit   = claimLimit
+	Promptly     = promptly
+	CallLimit    = callLimit
+	MaxInFlight  = maxInFlight
+	MaxStrangers = maxStrangers
+	SweepDelay   = sweepDelay
+	CodeLength   = codeLength
 )
 
 // SetCallLimit changes how long a call of the storage may take.

@@ -80,6 +80,34 @@ func TestStorageThatHangs(t *testing.T) {
 	t.Run("F48 past the bound requests are refused at once, and served when it is over", func(t *testing.T) {
 		synctest.Test(t, testShedding)
 	})
+	t.Run("C11 F48 strangers fill the places of strangers alone", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			memory := storagetest.NewMemory()
+			codes := node(t, memory, nil)
+			now := time.Now()
+			code := mint(t, codes, now)
+			load(t, codes, code)
+			memory.Reset()
+			release := hang(memory, storagetest.OpLoad)
+			for range storage.MaxStrangers {
+				go codes.LoadForStranger(t.Context(), storage.NewCodeAt(now))
+			}
+			synctest.Wait()
+			_, err := codes.LoadForStranger(t.Context(), code)
+			wantError(t, err, storage.ErrUnavailable)
+			if calls := memory.Count(); calls != storage.MaxStrangers {
+				t.Errorf("%d calls of the storage", calls)
+			}
+			for range storage.MaxInFlight {
+				go codes.Load(t.Context(), code)
+			}
+			synctest.Wait()
+			if calls := memory.Count(); calls != storage.MaxStrangers+storage.MaxInFlight {
+				t.Errorf("%d calls of the storage, others' included", calls)
+			}
+			release()
+		})
+	})
 	t.Run("F48 a claim that finds no place leaves the code good", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			memory := storagetest.NewMemory()

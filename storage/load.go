@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+
+	"github.com/authentiq/caddy-oidc-token/internal/bounded"
 )
 
 // Load finds and opens a code that is neither expired nor used. It changes
@@ -12,6 +14,18 @@ import (
 // WellFormed), ErrUsed, ErrExpired, ErrNotYetValid, ErrBoot, ErrClaimKind,
 // ErrCorrupt, ErrUnavailable, ErrRefused.
 func (c *Codes) Load(ctx context.Context, code string) (*Code, error) {
+	return c.loadAmong(ctx, c.calls, code)
+}
+
+// LoadForStranger is Load where nobody has shown who they are, for a client
+// without a secret: anybody can ask for codes that there are not, as fast as the
+// storage looks for them. A few of these are under way at a time, past that
+// it fails with ErrUnavailable, and others' calls are not kept waiting.
+func (c *Codes) LoadForStranger(ctx context.Context, code string) (*Code, error) {
+	return c.loadAmong(ctx, c.strangers, code)
+}
+
+func (c *Codes) loadAmong(ctx context.Context, calls *bounded.Calls, code string) (*Code, error) {
 	id, ok := c.identify(code)
 	if !ok {
 		return nil, ErrUnknown
@@ -27,7 +41,7 @@ func (c *Codes) Load(ctx context.Context, code string) (*Code, error) {
 			return nil, err
 		}
 	}
-	sealed, err := call(ctx, c, "load", func(ctx context.Context) ([]byte, error) {
+	sealed, err := callAmong(ctx, c, calls, "load", func(ctx context.Context) ([]byte, error) {
 		return c.find(ctx, id)
 	})
 	if errors.Is(err, ErrUnknown) || errors.Is(err, ErrUsed) {

@@ -24,7 +24,11 @@ func authorizationCode(e *Endpoint, ctx context.Context, client *Client, req *re
 	if err := checkVerifierForm(req.parameters["code_verifier"]); err != nil {
 		return nil, err
 	}
-	code, err := e.Codes.Load(ctx, presented)
+	load := e.Codes.Load
+	if client.AuthMethod == None {
+		load = e.Codes.LoadForStranger
+	}
+	code, err := load(ctx, presented)
 	if err != nil {
 		return nil, loadError(err, a)
 	}
@@ -75,22 +79,27 @@ func checkRedirectURI(record *storage.Record, req *request) error {
 	if sent != "" && !same {
 		return &Error{Kind: InvalidGrant, Reason: RedirectMismatch,
 			Hint: fmt.Sprintf("the client sent redirect_uri %s but the code was issued for %s; they must be the same in every character",
-				showURI(sent, req.parameters), record.RedirectURI)}
+				showURI(sent, req.secrets()...), record.RedirectURI)}
 	}
 	return nil
 }
 
+// secrets are what the client sent that nobody else is to see, or "".
+func (r *request) secrets() []string {
+	return []string{r.parameters["code"], r.parameters["code_verifier"], r.credentials.secret, r.credentials.rawSecret}
+}
+
 // showURI quotes a URI that a client sent, without what may be secret in it:
-// the query, the fragment, user information, or its own credentials.
-func showURI(uri string, parameters map[string]string) string {
+// the query, the fragment, user information, or any of secrets.
+func showURI(uri string, secrets ...string) string {
 	const hidden = "(not shown)"
 	shown, _, cut := strings.Cut(uri, "?")
 	shown, _, cutAgain := strings.Cut(shown, "#")
 	if strings.Contains(shown, "@") {
 		return hidden
 	}
-	for _, name := range []string{"code", "code_verifier", "client_secret"} {
-		if secret := parameters[name]; secret != "" && strings.Contains(shown, secret) {
+	for _, secret := range secrets {
+		if secret != "" && strings.Contains(shown, secret) {
 			return hidden
 		}
 	}

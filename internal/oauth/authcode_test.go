@@ -227,14 +227,24 @@ type faultyCodes struct {
 	loadErr, redeemErr error
 	change             func(*storage.Record)
 	loads, redeems     int
+	forStrangers       int // of the loads
 }
 
 func (c *faultyCodes) Load(ctx context.Context, code string) (*storage.Code, error) {
+	return c.load(ctx, code, c.Codes.Load)
+}
+
+func (c *faultyCodes) LoadForStranger(ctx context.Context, code string) (*storage.Code, error) {
+	c.forStrangers++
+	return c.load(ctx, code, c.Codes.LoadForStranger)
+}
+
+func (c *faultyCodes) load(ctx context.Context, code string, load func(context.Context, string) (*storage.Code, error)) (*storage.Code, error) {
 	c.loads++
 	if c.loadErr != nil {
 		return nil, c.loadErr
 	}
-	loaded, err := c.Codes.Load(ctx, code)
+	loaded, err := load(ctx, code)
 	if err == nil && c.change != nil {
 		c.change(&loaded.Record)
 	}
@@ -306,6 +316,20 @@ func TestClocksOfNodes(t *testing.T) {
 			_, _, err := f.respond(f.valid("web"))
 			if e := AsError(err); e.Operating != row.operating || e.Security || !strings.Contains(e.Hint, "clocks") {
 				t.Errorf("operating %t, security %t, hint %q", e.Operating, e.Security, e.Hint)
+			}
+		})
+	}
+}
+
+func TestWhoIsAStranger(t *testing.T) {
+	for client, strangers := range map[string]int{"web": 0, "post": 0, "spa": 1} {
+		t.Run("C11 codes are looked for in the place of strangers as often as a secret is missing: "+client, func(t *testing.T) {
+			f := newFixture(t)
+			codes := &faultyCodes{Codes: f.codes}
+			f.endpoint.Codes = codes
+			f.succeeds(f.valid(client))
+			if codes.loads != 1 || codes.forStrangers != strangers {
+				t.Errorf("%d of %d", codes.forStrangers, codes.loads)
 			}
 		})
 	}
@@ -494,6 +518,7 @@ func TestRedirectHint(t *testing.T) {
 		{"REQ-239 it shows no fragment", "https://rp.example/cb#hunter2", "with a query or fragment (not shown)", "hunter2"},
 		{"REQ-239 it shows no user information", "https://bob:hunter2@rp.example/cb", "(not shown)", "hunter2"},
 		{"REQ-239 it shows no verifier", "https://rp.example/" + testVerifier, "(not shown)", testVerifier},
+		{"REQ-239 it shows no secret", "https://rp.example/" + secretOf("web"), "(not shown)", secretOf("web")},
 		{"REQ-241 it shows other characters escaped", "https://rp.example/\u202e\u2028", `\u202e\u2028`, "\u202e"},
 		{"it shows 200 characters at most", "https://rp.example/" + strings.Repeat("a", 1000), "aaa", strings.Repeat("a", 200)},
 	} {

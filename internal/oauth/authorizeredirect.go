@@ -22,7 +22,7 @@ func (c *Client) redirectTo(sent string) (string, error) {
 	same := func(uri string) bool { return uri == sent || samePlaceOnLoopback(uri, sent) }
 	if !slices.ContainsFunc(c.RedirectURIs, same) {
 		return "", &Error{Kind: InvalidRequest, Param: "redirect_uri", Reason: ParameterMalformed, Detail: RedirectNotRegistered,
-			Hint: "it is " + showURI(sent, nil) + ", and the client's redirect_uris are " + registered}
+			Hint: "it is " + showURI(sent) + ", and the client's redirect_uris are " + registered}
 	}
 	return sent, nil
 }

@@ -19,6 +19,7 @@ import (
 // Codes is the part of storage.Codes that the endpoint needs.
 type Codes interface {
 	Load(ctx context.Context, code string) (*storage.Code, error)
+	LoadForStranger(ctx context.Context, code string) (*storage.Code, error)
 	Redeem(ctx context.Context, code *storage.Code) error
 }
 
@@ -83,9 +84,11 @@ func (e *Endpoint) Refused(ctx context.Context, refusal *Error, clientIP netip.A
 
 // counts reports whether a refusal counts for its address. Our own faults are
 // nobody's, but for those that anybody can cause: with the name of a key that is
-// not to be had, or with wrong secrets that take long to verify.
+// not to be had, with wrong secrets that take long to verify, or with more codes
+// than a storage can look for.
 func (e *Error) counts() bool {
-	return e.Status() < http.StatusInternalServerError || e.Reason == KeysUnavailable || e.Reason == HashingBusy
+	return e.Status() < http.StatusInternalServerError || e.Reason == KeysUnavailable || e.Reason == HashingBusy ||
+		e.Reason == StorageUnavailable
 }
 
 // respond goes on where the structure is right. The order is fixed: credentials

@@ -10,6 +10,9 @@ const (
 // claimGuards are the steps of the claims themselves.
 var claimGuards = []group{{
 	"storage/load.go", "storage", []guard{
+		{"strangers have places of their own", "C11, F48", "they share everybody's",
+			"c.loadAmong(ctx, c.strangers, code)", "c.loadAmong(ctx, map[bool]*bounded.Calls{true: c.calls, false: c.strangers}[OFF], code)",
+			"TestStorageThatHangs/C11 F48 strangers fill the places of strangers alone"},
 		{"what this process claimed is not looked up", "REQ-101, REQ-107", "it is",
 			"if c.used.has(id) {\n\t\treturn nil, ErrUsed\n\t}\n\tif !c.probe", "if !OFF && c.used.has(id) {\n\t\treturn nil, ErrUsed\n\t}\n\tif !c.probe",
 			"TestReplayIsRecognised/REQ-107 the used-set outlives a reload, whatever became of the storage"},

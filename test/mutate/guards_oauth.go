@@ -99,6 +99,9 @@ var oauthGuards = []group{{
 	},
 }, {
 	"internal/oauth/hashlane.go", "internal/oauth", []guard{
+		{"an address waits for itself", "REQ-047, C12", "each of its requests is in the queue",
+			"if a == nil {", "if a == nil || OFF {",
+			"TestHashLanes/REQ-047 C12 who comes from one address is not before another's in the queue, however many they are"},
 		{"a flood hashes once a second", "C09", "the penalty lane is always open",
 			"if l.penalty || (ahead > 0 && ahead <= penaltyInterval) {", "if !OFF && (l.penalty || (ahead > 0 && ahead <= penaltyInterval)) {",
 			"TestHashLanes/C09 a flood costs one hash per second, and is told to come again"},
@@ -153,6 +156,9 @@ var oauthGuards = []group{{
 	},
 }, {
 	"internal/oauth/bucket.go", "internal/oauth", []guard{
+		{"a penalty ends where the clock is set back", "F40", "it lasts until its time comes again",
+			"&& b.until-at <= int64(maxPenalty+failureWindow)", "&& (OFF || b.until-at <= int64(maxPenalty+failureWindow))",
+			"TestThrottle/F40 a penalty ends where the clock is set back"},
 		{"an IPv6 subscriber is one address", "REQ-047", "each of its addresses is one",
 			"bits := 64", "bits := map[bool]int{true: 128, false: 64}[OFF]",
 			"TestAddressPrefix/REQ-047 an IPv6 subscriber is one address"},
@@ -162,6 +168,9 @@ var oauthGuards = []group{{
 	},
 }, {
 	"internal/oauth/endpoint.go", "internal/oauth", []guard{
+		{"what a storage has no time for counts as a refusal", "C11", "it is our own fault",
+			"\t\te.Reason == StorageUnavailable", "\t\t!OFF && e.Reason == StorageUnavailable",
+			"TestRefusedRequests/C11 a fault of ours counts where anybody can ask for more codes than a storage can look for"},
 		{"a key that is not to be had counts as a refusal", "C11", "it is our own fault",
 			"|| e.Reason == KeysUnavailable ||", "|| !OFF && e.Reason == KeysUnavailable ||",
 			"TestRefusedRequests/C11 a fault of ours counts where anybody can name a key that is not to be had"},
@@ -177,6 +186,12 @@ var oauthGuards = []group{{
 	},
 }, {
 	"internal/oauth/authcode.go", "internal/oauth", []guard{
+		{"a client without a secret is a stranger", "C11", "it is in everybody's way",
+			"if client.AuthMethod == None {\n\t\tload =", "if !OFF && client.AuthMethod == None {\n\t\tload =",
+			"TestWhoIsAStranger/C11 codes are looked for in the place of strangers as often as a secret is missing: spa"},
+		{"a hint has no secret in it", "REQ-239", "it may",
+			"r.credentials.secret, r.credentials.rawSecret}", "map[bool]string{false: r.credentials.secret}[OFF], map[bool]string{false: r.credentials.rawSecret}[OFF]}",
+			"TestRedirectHint/REQ-239 it shows no secret"},
 		{"a code is its client's", "REQ-084, A07", "every client may redeem it",
 			"if record.ClientID != client.ID {", "if false && record.ClientID != client.ID {",
 			"TestAuthorizationCode/REQ-084 A07 another client's code is refused and stays its owner's"},
