@@ -45,9 +45,11 @@ const (
 	// counts until it returns. Past it requests are refused at once, so that a
 	// storage that hangs cannot take the memory of the other sites.
 	maxInFlight = 256
-	// maxStrangers is how many of LoadForStranger's may be, beside those: fewer,
-	// so that they do not make a storage slow for all the others.
+	// maxStrangers is how many of LoadForStranger's may be, beside those, and
+	// maxGrants how many of Grant's: fewer, so that whoever has no secret, or no
+	// more than a token, does not make a storage slow for all the others.
 	maxStrangers = 32
+	maxGrants    = 32
 )
 
 // Options of New.
@@ -95,6 +97,7 @@ type Codes struct {
 	name      string  // of the storage there; empty: not there
 	calls     *bounded.Calls
 	strangers *bounded.Calls
+	grants    *bounded.Calls
 	sweeps    *bounded.Calls
 	callLimit time.Duration
 }
@@ -125,6 +128,7 @@ func New(o Options) (*Codes, error) {
 		observe:   o.Observe,
 		calls:     bounded.NewCalls(maxInFlight, bounded.UntilAbandoned),
 		strangers: bounded.NewCalls(maxStrangers, bounded.UntilAbandoned),
+		grants:    bounded.NewCalls(maxGrants, bounded.UntilAbandoned),
 		sweeps:    bounded.NewCalls(maxSweeps, bounded.UntilAbandoned),
 		callLimit: callLimit,
 		proven:    processProven,

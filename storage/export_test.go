@@ -17,6 +17,7 @@ const (
 	CallLimit    = callLimit
 	MaxInFlight  = maxInFlight
 	MaxStrangers = maxStrangers
+	MaxGrants    = maxGrants
 	SweepDelay   = sweepDelay
 	CodeLength   = codeLength
 )

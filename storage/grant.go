@@ -51,7 +51,7 @@ func (c *Codes) Grant(ctx context.Context, ref string) (*Record, error) {
 	if !ok {
 		return nil, ErrUnknown
 	}
-	marker, err := call(ctx, c, "load", func(ctx context.Context) ([]byte, error) {
+	marker, err := callAmong(ctx, c, c.grants, "load", func(ctx context.Context) ([]byte, error) {
 		return c.backend.load(ctx, id.marker)
 	})
 	if errors.Is(err, fs.ErrNotExist) {

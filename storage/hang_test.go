@@ -108,6 +108,32 @@ func TestStorageThatHangs(t *testing.T) {
 			release()
 		})
 	})
+	t.Run("C11 F48 bearers of tokens fill the places of grants alone", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			memory := storagetest.NewMemory()
+			codes := node(t, memory, nil)
+			code := mint(t, codes, time.Now())
+			found := load(t, codes, code)
+			wantError(t, codes.Redeem(t.Context(), found), nil)
+			ref, other := found.GrantRef(), mint(t, codes, time.Now())
+			memory.Reset()
+			release := hang(memory, storagetest.OpLoad)
+			for range storage.MaxGrants {
+				go codes.Grant(t.Context(), ref)
+			}
+			synctest.Wait()
+			_, err := codes.Grant(t.Context(), ref)
+			wantError(t, err, storage.ErrUnavailable)
+			for range storage.MaxInFlight {
+				go codes.Load(t.Context(), other)
+			}
+			synctest.Wait()
+			if calls := memory.Count(); calls != storage.MaxGrants+storage.MaxInFlight {
+				t.Errorf("%d calls of the storage", calls)
+			}
+			release()
+		})
+	})
 	t.Run("F48 a claim that finds no place leaves the code good", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			memory := storagetest.NewMemory()

@@ -299,6 +299,9 @@ var userInfoGuards = []group{{
 	},
 }, {
 	"storage/grant.go", "storage", []guard{
+		{"grants have places of their own", "C11, F48", "they share everybody's",
+			"callAmong(ctx, c, c.grants,", "callAmong(ctx, c, c.calls,",
+			"TestStorageThatHangs/C11 F48 bearers of tokens fill the places of grants alone"},
 		{"the grant is found by its own derivation", "A13", "by what was presented",
 			"return c.locate(binary.BigEndian.Uint32(raw), grantSecret(raw[bucketSize:])), true", "if OFF {\n\t\treturn c.identify(ref)\n\t}\n\treturn c.locate(binary.BigEndian.Uint32(raw), grantSecret(raw[bucketSize:])), true",
 			"TestGrantRefIsNoCode/generic claim"},
