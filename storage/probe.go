@@ -20,7 +20,6 @@ const probePause = time.Second
 // probe is the state of a storage's examination. A wrong answer stands for
 // good; where there was no answer a later request asks again.
 type probe struct {
-	key     string // in storage; always the same, so that one which deletes nothing does not fill up
 	passed  atomic.Bool
 	mu      sync.Mutex   // guards running
 	running *examination // or the last
@@ -31,12 +30,6 @@ type examination struct {
 	done     chan struct{} // closed when err is set
 	err      error
 	silentAt time.Time // when it ended without an answer; zero: it did not
-}
-
-func newProbeKey() string {
-	var random [16]byte
-	rand.Read(random[:]) // never fails
-	return "oidc_token/probe/" + hex.EncodeToString(random[:])
 }
 
 // ready examines the storage before it is first used, rather than at load: a
@@ -101,13 +94,13 @@ func (c *Codes) examine(ctx context.Context, e *examination) {
 // prove examines the storage unless this process has done so before.
 func (c *Codes) prove(ctx context.Context) error {
 	if c.name == "" {
-		_, err := examineBackend(ctx, c.backend, c.probe.key)
+		_, err := examineBackend(ctx, c.backend)
 		return err
 	}
 	if e, ok := c.proven.get(c.name); ok && c.backend.resume(ctx, e) {
 		return nil
 	}
-	e, err := examineBackend(ctx, c.backend, c.probe.key)
+	e, err := examineBackend(ctx, c.backend)
 	switch {
 	case err == nil:
 		c.proven.put(c.name, e)
@@ -119,9 +112,10 @@ func (c *Codes) prove(ctx context.Context) error {
 
 // examineBackend asks of the storage what the redemption of a code asks of it,
 // with bytes that are not text, as sealed records are not.
-func examineBackend(ctx context.Context, b backend, key string) (evidence, error) {
+func examineBackend(ctx context.Context, b backend) (evidence, error) {
 	var random [48]byte
 	rand.Read(random[:]) // never fails
+	key := "oidc_token/probe/" + hex.EncodeToString(random[:16])
 	first := append([]byte{0, 0xff, '\n', 0x80}, random[:]...)
 	second := append([]byte{0xfe, 0, '\r', 0xc0, 0xaf}, random[16:]...)
 	if err := examineKey(ctx, b, key, first, second); err != nil {

@@ -230,22 +230,6 @@ func TestProbePausesWhereThereWasNoAnswer(t *testing.T) {
 			}
 		})
 	}
-	t.Run("F48 a storage that deletes nothing does not fill up with what it was asked", func(t *testing.T) {
-		memory.Reset()
-		memory.Before(func(_ context.Context, call storagetest.Call) error {
-			if call.Op == storagetest.OpDelete {
-				return errFault
-			}
-			return nil
-		})
-		for range 10 {
-			c.Add(time.Second)
-			ask()
-		}
-		if keys := memory.Keys(); len(keys) != 1 {
-			t.Errorf("after ten times it holds %v", keys)
-		}
-	})
 	t.Run("a storage that works again is used after a second", func(t *testing.T) {
 		memory.Reset()
 		c.Add(time.Second)
