@@ -33,7 +33,7 @@ func (*adminAPI) CaddyModule() caddy.ModuleInfo {
 
 // Provision notes that the config has an admin API. Caddy serves this config's
 // metrics from here on, also where the config fails before it has an App and the
-// one before it stays.
+// one before it stays, with the issuers it has.
 func (*adminAPI) Provision(ctx caddy.Context) error {
 	adminDoor.opened(ctx.Done())
 	if len(live.all()) == 0 {
@@ -187,7 +187,7 @@ func plainJSONError(err error) error {
 	}
 	// Field leads through the struct that a request embeds.
 	name := mismatch.Field[strings.LastIndexByte(mismatch.Field, '.')+1:]
-	return fmt.Errorf("%s is to be %s, not a JSON %s", cmp.Or(name, "the body"), want, mismatch.Value)
+	return fmt.Errorf("%s holds a JSON %s where %s is to be", cmp.Or(name, "the body"), mismatch.Value, want)
 }
 
 func methodNotAllowed(allowed string) error {

@@ -62,11 +62,7 @@ func (s *settings) checkIdentityClaims(given *Identity) error {
 			return mistake("identity claims", "entry %d has no name: write an object with a name and a value", i+1)
 		}
 		option := "identity claim " + claim.Name
-		name, _, _ := strings.Cut(claim.Name, "#") // the language: Core §5.2
-		want := standardTypes[name]
-		if want == "" && token.StandardClaim(name) {
-			want = claimString
-		}
+		want := standardType(claim.Name)
 		complete := *claim
 		complete.Type = withDefault(claim.Type, withDefault(want, claimString))
 		switch {

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/authentiq/caddy-oidc-token/internal/oauth"
+	"github.com/authentiq/caddy-oidc-token/internal/token"
 )
 
 // Identity says who a person is that `authorize` let through. Its values are
@@ -78,6 +79,16 @@ var standardTypes = map[string]string{
 	"phone_number_verified": claimBoolean,
 	"updated_at":            claimNumber,
 	"address":               claimJSON,
+}
+
+// standardType returns the type of a standard claim in any language (Core §5.2),
+// or "".
+func standardType(claim string) string {
+	name, _, _ := strings.Cut(claim, "#")
+	if !token.StandardClaim(name) {
+		return ""
+	}
+	return withDefault(standardTypes[name], claimString)
 }
 
 // identity is an Identity checked and complete.

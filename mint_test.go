@@ -76,9 +76,10 @@ func TestMintingOverTheAdminAPI(t *testing.T) {
 		{"an access token claim that only the issuer sets", map[string]any{"access_token_claims": map[string]any{"client_id": "web2"}}, 400, "client_id"},
 		{"an authentication in the future", map[string]any{"auth_time": time.Now().Add(time.Hour).Unix()}, 400, "auth_time"},
 		{"a member nobody knows", map[string]any{"sub": "alice"}, 400, "sub"},
-		{"a number for a string", map[string]any{"subject": 1}, 400, "subject is to be a string, not a JSON number"},
-		{"a string for a time", map[string]any{"auth_time": "x"}, 400, "auth_time is to be a whole number, not a JSON string"},
-		{"a list for claims", map[string]any{"claims": []string{"a"}}, 400, "claims is to be an object, not a JSON array"},
+		{"a number for a string", map[string]any{"subject": 1}, 400, "subject holds a JSON number where a string is to be"},
+		{"a string for a time", map[string]any{"auth_time": "x"}, 400, "auth_time holds a JSON string where a whole number is to be"},
+		{"a number in a list of strings", map[string]any{"amr": []int{1}}, 400, "amr holds a JSON number where a string is to be"},
+		{"a list for claims", map[string]any{"claims": []string{"a"}}, 400, "claims holds a JSON array where an object is to be"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			q := map[string]any{}
@@ -213,8 +214,8 @@ func TestRotatingOverTheAdminAPI(t *testing.T) {
 	})
 	for _, row := range []struct{ name, body, want string }{
 		{"nothing", "", "the body is empty: send a JSON object, {} at least"},
-		{"no object", `[]`, "the body is to be an object, not a JSON array"},
-		{"a member of another type", `{"drop_old":"yes"}`, "drop_old is to be true or false, not a JSON string"},
+		{"no object", `[]`, "the body holds a JSON array where an object is to be"},
+		{"a member of another type", `{"drop_old":"yes"}`, "drop_old holds a JSON string where true or false is to be"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			if status, answer := rotate(row.body); status != 400 || !strings.Contains(answer, row.want) {

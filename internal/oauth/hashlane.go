@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"runtime"
 	"sync"
@@ -58,7 +59,7 @@ func (l *hashLanes) enter(ctx context.Context, addr netip.Prefix, exhausted bool
 	if exhausted {
 		return l.enterPenalty(now)
 	}
-	ctx, cancel := context.WithTimeout(ctx, hashPatience)
+	ctx, cancel := context.WithTimeoutCause(ctx, hashPatience, errHashingBusy)
 	defer cancel()
 	own, forget := l.address(addr)
 	if err := enterLane(ctx, own); err != nil {
@@ -83,7 +84,10 @@ func enterLane(ctx context.Context, places chan struct{}) error {
 	case places <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return errors.Join(errHashingBusy, ctx.Err())
+		if cause := context.Cause(ctx); cause != errHashingBusy {
+			return fmt.Errorf("%w: %w", errHashingBusy, cause)
+		}
+		return errHashingBusy
 	}
 }
 
