@@ -50,6 +50,10 @@ const (
 	// more than a token, does not make a storage slow for all the others.
 	maxStrangers = 32
 	maxGrants    = 32
+	// As many again as there are places elsewhere wait for one of these, for a
+	// moment: when many sign in at once, it is not a flood.
+	maxWaiting = 256
+	waitLimit  = time.Second
 )
 
 // Options of New.
@@ -127,13 +131,12 @@ func New(o Options) (*Codes, error) {
 		used:      o.Used,
 		observe:   o.Observe,
 		calls:     bounded.NewCalls(maxInFlight, bounded.UntilAbandoned),
-		strangers: bounded.NewCalls(maxStrangers, bounded.UntilAbandoned),
-		grants:    bounded.NewCalls(maxGrants, bounded.UntilAbandoned),
+		strangers: bounded.NewCalls(maxStrangers, bounded.UntilAbandoned).Queueing(maxWaiting, waitLimit),
+		grants:    bounded.NewCalls(maxGrants, bounded.UntilAbandoned).Queueing(maxWaiting, waitLimit),
 		sweeps:    bounded.NewCalls(maxSweeps, bounded.UntilAbandoned),
 		callLimit: callLimit,
 		proven:    processProven,
 	}
-	c.probe.key = newProbeKey()
 	c.setDefaults()
 	c.backend, err = newBackend(o.Storage, c.failed)
 	if err != nil {

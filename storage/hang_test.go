@@ -82,8 +82,8 @@ func TestStorageThatHangs(t *testing.T) {
 	})
 	t.Run("C11 F48 strangers fill the places of strangers alone", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			memory := storagetest.NewMemory()
-			codes := node(t, memory, nil)
+			memory, told := storagetest.NewMemory(), new(failuresTold)
+			codes := node(t, memory, nil, told.observe)
 			now := time.Now()
 			code := mint(t, codes, now)
 			load(t, codes, code)
@@ -95,6 +95,7 @@ func TestStorageThatHangs(t *testing.T) {
 			synctest.Wait()
 			_, err := codes.LoadForStranger(t.Context(), code)
 			wantError(t, err, storage.ErrUnavailable)
+			told.want(t) // the storage did nothing wrong
 			if calls := memory.Count(); calls != storage.MaxStrangers {
 				t.Errorf("%d calls of the storage", calls)
 			}

@@ -19,8 +19,9 @@ func (c *Codes) Load(ctx context.Context, code string) (*Code, error) {
 
 // LoadForStranger is Load where nobody has shown who they are, for a client
 // without a secret: anybody can ask for codes that there are not, as fast as the
-// storage looks for them. A few of these are under way at a time, past that
-// it fails with ErrUnavailable, and others' calls are not kept waiting.
+// storage looks for them. At most maxStrangers are under way and as many as
+// maxWaiting wait; one more fails with ErrUnavailable. None takes a place from
+// Load.
 func (c *Codes) LoadForStranger(ctx context.Context, code string) (*Code, error) {
 	return c.loadAmong(ctx, c.strangers, code)
 }

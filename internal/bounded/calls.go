@@ -44,6 +44,8 @@ const (
 type Calls struct {
 	places   chan struct{}
 	patience Patience
+	queue    chan struct{} // a place for each call that waits for one; nil: none waits
+	wait     time.Duration // of each
 }
 
 // NewCalls returns the bound of limit calls.
@@ -51,15 +53,44 @@ func NewCalls(limit int, patience Patience) *Calls {
 	return &Calls{places: make(chan struct{}, limit), patience: patience}
 }
 
+// Queueing lets as many calls wait for a place, each for as long at most.
+func (c *Calls) Queueing(waiting int, wait time.Duration) *Calls {
+	c.queue, c.wait = make(chan struct{}, waiting), wait
+	return c
+}
+
+// enter takes a place, or fails with a NoAnswer.
+func (c *Calls) enter(ctx context.Context) error {
+	select {
+	case c.places <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case c.queue <- struct{}{}:
+	default: // also where there is no queue
+		return &NoAnswer{ErrBusy}
+	}
+	defer func() { <-c.queue }()
+	over := time.NewTimer(c.wait)
+	defer over.Stop()
+	select {
+	case c.places <- struct{}{}:
+		return nil
+	case <-over.C:
+		return &NoAnswer{ErrBusy}
+	case <-ctx.Done():
+		return &NoAnswer{givenUp(ctx)}
+	}
+}
+
 // Do runs f in a goroutine of its own and waits for it for at most limit. When it
 // gives f up, the context of f has ended. Where no place is free it fails at
-// once.
+// once, or once it has waited in the queue.
 func Do[T any](ctx context.Context, calls *Calls, limit time.Duration, f func(context.Context) (T, error)) (T, error) {
 	var none T
-	select {
-	case calls.places <- struct{}{}:
-	default:
-		return none, &NoAnswer{ErrBusy}
+	if err := calls.enter(ctx); err != nil {
+		return none, err
 	}
 	inner := newLimited(ctx, limit)
 	defer inner.end()

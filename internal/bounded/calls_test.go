@@ -137,6 +137,65 @@ func TestDo(t *testing.T) {
 	})
 }
 
+func TestQueue(t *testing.T) {
+	const waiting, wait = 2, time.Second
+	full := func(t *testing.T) (calls *bounded.Calls, free chan struct{}) {
+		calls, free = bounded.NewCalls(1, bounded.UntilAbandoned).Queueing(waiting, wait), make(chan struct{})
+		go bounded.Do(t.Context(), calls, limit, func(context.Context) (int, error) { <-free; return 1, nil })
+		synctest.Wait()
+		return calls, free
+	}
+	do := func(ctx context.Context, calls *bounded.Calls) error {
+		_, err := bounded.Do(ctx, calls, limit, func(context.Context) (int, error) { return 1, nil })
+		return err
+	}
+	t.Run("a call waits for a place", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			calls, free := full(t)
+			time.AfterFunc(wait/2, func() { close(free) })
+			began := time.Now()
+			if err := do(t.Context(), calls); err != nil || time.Since(began) != wait/2 {
+				t.Errorf("got %v after %s", err, time.Since(began))
+			}
+		})
+	})
+	t.Run("F48 not for long, and not too many", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			calls, free := full(t)
+			defer close(free)
+			began := time.Now()
+			var work sync.WaitGroup
+			for range waiting {
+				work.Go(func() {
+					wantNoAnswer(t, do(t.Context(), calls), bounded.ErrBusy)
+					if took := time.Since(began); took != wait {
+						t.Errorf("it waited for %s", took)
+					}
+				})
+			}
+			synctest.Wait()
+			wantNoAnswer(t, do(t.Context(), calls), bounded.ErrBusy)
+			if took := time.Since(began); took != 0 {
+				t.Errorf("one more waited for %s", took)
+			}
+			work.Wait()
+		})
+	})
+	t.Run("a caller that leaves waits no more", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			calls, free := full(t)
+			defer close(free)
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			began := time.Now()
+			wantNoAnswer(t, do(ctx, calls), context.Canceled)
+			if took := time.Since(began); took != 0 {
+				t.Errorf("it waited for %s", took)
+			}
+		})
+	})
+}
+
 func TestCallerThatLeaves(t *testing.T) {
 	leave := func(t *testing.T, patience bounded.Patience) (took, told time.Duration, err error) {
 		free, began := make(chan struct{}), time.Now()

@@ -9,6 +9,12 @@ const (
 
 // claimGuards are the steps of the claims themselves.
 var claimGuards = []group{{
+	"storage/call.go", "storage", []guard{
+		{"a crowd of strangers is no failure of the storage", "F48", "it is told of as one",
+			"crowded := calls != c.calls &&", "crowded := !OFF && calls != c.calls &&",
+			"TestStorageThatHangs/C11 F48 strangers fill the places of strangers alone"},
+	},
+}, {
 	"storage/load.go", "storage", []guard{
 		{"strangers have places of their own", "C11, F48", "they share everybody's",
 			"c.loadAmong(ctx, c.strangers, code)", "c.loadAmong(ctx, map[bool]*bounded.Calls{true: c.calls, false: c.strangers}[OFF], code)",

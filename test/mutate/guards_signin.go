@@ -109,8 +109,8 @@ var signInGuards = []group{{
 	},
 }, {
 	"configidentity.go", ".", []guard{
-		{"a standard claim that is a string is one", "", "it has any type",
-			`if want == "" && token.StandardClaim(name) {`, `if !OFF && want == "" && token.StandardClaim(name) {`,
+		{"a standard claim is of its type", "", "it is of any",
+			`case want != "" && complete.Type != want:`, `case !OFF && want != "" && complete.Type != want:`,
 			"TestAuthorizeMistakes/a standard claim that is a string, as a list"},
 		{"no oidc_token in authorize", "H14", "one is provisioned there",
 			`if handlers["oidc_token"] {`, `if false && handlers["oidc_token"] {`,

@@ -66,11 +66,14 @@ var storageGuards = []group{{
 	},
 }, {
 	"internal/bounded/calls.go", "internal/bounded", []guard{
+		{"who waits for a place does not for long", "F48", "for an hour",
+			"over := time.NewTimer(c.wait)", "over := time.NewTimer(map[bool]time.Duration{true: time.Hour, false: c.wait}[OFF])",
+			"TestQueue/F48 not for long, and not too many"},
 		{"what a storage panicked with is not shown", "REQ-239, F53", "it is",
 			`what := fmt.Sprintf("%T", p)`, `what := fmt.Sprint(map[bool]any{true: p, false: fmt.Sprintf("%T", p)}[OFF])`,
 			"TestDo/REQ-239 F53 what was panicked with is not shown, but for the runtime's own faults"},
 		{"calls under way are bounded", "F48, F02", "each one waits for a place",
-			"	default:\n\t\treturn none, &NoAnswer{ErrBusy}\n", "	case <-ctx.Done():\n\t\treturn none, &NoAnswer{ErrBusy}\n",
+			"	default: // also where there is no queue\n\t\treturn &NoAnswer{ErrBusy}\n", "	case <-ctx.Done():\n\t\treturn &NoAnswer{ErrBusy}\n",
 			"TestDo/F48 past the bound it fails at once, also where the earlier calls were given up, until they return"},
 		{"a call that hangs is given up", "F02", "it is waited for",
 			"case <-late.C:", "case <-context.Background().Done():",
@@ -84,9 +87,6 @@ var storageGuards = []group{{
 	},
 }, {
 	"storage/probe.go", "storage", []guard{
-		{"the probe has one key", "F48", "each has another",
-			"rand.Read(random[:]) // never fails\n\tfirst", "rand.Read(random[:]) // never fails\n\tif OFF {\n\t\tkey = newProbeKey()\n\t}\n\tfirst",
-			"TestProbePausesWhereThereWasNoAnswer/F48 a storage that deletes nothing does not fill up with what it was asked"},
 		{"a storage is probed before its first use", "F21", "it is not",
 			"if c.probe.passed.Load() {", "if true || c.probe.passed.Load() {",
 			"TestProbeRunsOnceAndWhenNeeded/before a code is looked for"},
