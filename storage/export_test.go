@@ -18,6 +18,7 @@ const (
 	MaxInFlight  = maxInFlight
 	MaxStrangers = maxStrangers
 	MaxGrants    = maxGrants
+	ProbePause   = probePause
 	SweepDelay   = sweepDelay
 	CodeLength   = codeLength
 )

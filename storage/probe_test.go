@@ -3,6 +3,7 @@ package storage_test
 import (
 	"bytes"
 	"context"
+	mathrand "math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -235,4 +236,31 @@ func TestProbePausesWhereThereWasNoAnswer(t *testing.T) {
 		c.Add(time.Second)
 		mint(t, codes, c.Now())
 	})
+}
+
+// What a storage still does for an examination that was given up falls into the
+// next one, and says nothing about it.
+func TestProbeAfterOneThatWasGivenUp(t *testing.T) {
+	for n := range uint64(50) {
+		synctest.Test(t, func(t *testing.T) {
+			memory, random := storagetest.NewMemory(), mathrand.New(mathrand.NewPCG(1, n))
+			codes, frozen := node(t, memory, nil), time.Now().Add(7*time.Second)
+			var mu sync.Mutex // guards random
+			memory.Before(func(context.Context, storagetest.Call) error {
+				mu.Lock()
+				takes := time.Duration(random.IntN(3000)) * time.Microsecond
+				mu.Unlock()
+				time.Sleep(max(0, time.Until(frozen)) + takes)
+				return nil
+			})
+			for time.Now().Before(frozen) {
+				_, _ = codes.Store(t.Context(), record(time.Now()))
+				time.Sleep(storage.ProbePause)
+			}
+			time.Sleep(storage.ProbePause)
+			if _, err := codes.Store(t.Context(), record(time.Now())); err != nil {
+				t.Errorf("run %d: a storage that was frozen for a while: %v", n, err)
+			}
+		})
+	}
 }

@@ -87,6 +87,9 @@ var storageGuards = []group{{
 	},
 }, {
 	"storage/probe.go", "storage", []guard{
+		{"each examination has a key of its own", "F21, F48", "all have one",
+			`"oidc_token/probe/" + hex.EncodeToString(random[:16])`, `"oidc_token/probe/" + map[bool]string{true: "x", false: hex.EncodeToString(random[:16])}[OFF]`,
+			"TestProbeAfterOneThatWasGivenUp"},
 		{"a storage is probed before its first use", "F21", "it is not",
 			"if c.probe.passed.Load() {", "if true || c.probe.passed.Load() {",
 			"TestProbeRunsOnceAndWhenNeeded/before a code is looked for"},
