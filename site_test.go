@@ -333,39 +333,41 @@ func (s *site) replace(config []byte) error {
 }
 
 // formerListenersClosed waits until a port has one listener for each address.
-// Where the old config and the new one have listeners of their own, which is so
-// on Linux, some time after the load the old one is still there: it takes
-// connections that nobody accepts, and resets them when it closes.
+// Where the old config and the new one have listeners of their own, some time
+// after the load the old one is still there: it takes connections that nobody
+// accepts, and resets them when it closes. Only Linux shows that; elsewhere send
+// dials again.
 func formerListenersClosed(port string) error {
-	n, err := strconv.Atoi(port)
-	if err != nil {
-		return err
-	}
-	suffix := fmt.Sprintf(":%04X", n)
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		addresses := make(map[string]int)
-		most := 0
-		for _, table := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
-			sockets, err := os.ReadFile(table)
-			if errors.Is(err, fs.ErrNotExist) {
-				continue // another system
-			}
-			if err != nil {
-				return err
-			}
-			for line := range strings.Lines(string(sockets)) {
-				const listens = "0A"
-				if f := strings.Fields(line); len(f) > 3 && f[3] == listens && strings.HasSuffix(f[1], suffix) {
-					addresses[f[1]]++
-					most = max(most, addresses[f[1]])
-				}
-			}
-		}
-		if most <= 1 {
-			return nil
+		if n, err := listenersOfOneAddress(port); err != nil || n <= 1 {
+			return err
 		}
 	}
 	return fmt.Errorf("the former config still listens on port %s", port)
+}
+
+// listenersOfOneAddress is how many listeners that address has which has most,
+// at this port.
+func listenersOfOneAddress(port string) (most int, err error) {
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		return 0, err
+	}
+	suffix, addresses := fmt.Sprintf(":%04X", n), make(map[string]int)
+	for _, table := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
+		sockets, err := os.ReadFile(table)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return 0, err
+		}
+		for line := range strings.Lines(string(sockets)) {
+			const listens = "0A"
+			if f := strings.Fields(line); len(f) > 3 && f[3] == listens && strings.HasSuffix(f[1], suffix) {
+				addresses[f[1]]++
+				most = max(most, addresses[f[1]])
+			}
+		}
+	}
+	return most, nil
 }
 
 func caddyJSON(caddyfile string) ([]byte, error) {

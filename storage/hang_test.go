@@ -80,61 +80,48 @@ func TestStorageThatHangs(t *testing.T) {
 	t.Run("F48 past the bound requests are refused at once, and served when it is over", func(t *testing.T) {
 		synctest.Test(t, testShedding)
 	})
-	t.Run("C11 F48 strangers fill the places of strangers alone", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			memory, told := storagetest.NewMemory(), new(failuresTold)
-			codes := node(t, memory, nil, told.observe)
-			now := time.Now()
-			code := mint(t, codes, now)
-			load(t, codes, code)
-			memory.Reset()
-			release := hang(memory, storagetest.OpLoad)
-			for range storage.MaxStrangers {
-				go codes.LoadForStranger(t.Context(), storage.NewCodeAt(now))
-			}
-			synctest.Wait()
-			_, err := codes.LoadForStranger(t.Context(), code)
-			wantError(t, err, storage.ErrUnavailable)
-			told.want(t) // the storage did nothing wrong
-			if calls := memory.Count(); calls != storage.MaxStrangers {
-				t.Errorf("%d calls of the storage", calls)
-			}
-			for range storage.MaxInFlight {
-				go codes.Load(t.Context(), code)
-			}
-			synctest.Wait()
-			if calls := memory.Count(); calls != storage.MaxStrangers+storage.MaxInFlight {
-				t.Errorf("%d calls of the storage, others' included", calls)
-			}
-			release()
+	for _, row := range []struct {
+		name   string
+		places int
+		ask    func(ctx context.Context, codes *storage.Codes, grantRef string) error
+	}{
+		{"C11 F48 strangers fill the places of strangers alone", storage.MaxStrangers, func(ctx context.Context, codes *storage.Codes, _ string) error {
+			_, err := codes.LoadForStranger(ctx, storage.NewCodeAt(time.Now()))
+			return err
+		}},
+		{"C11 F48 bearers of tokens fill the places of grants alone", storage.MaxGrants, func(ctx context.Context, codes *storage.Codes, grantRef string) error {
+			_, err := codes.Grant(ctx, grantRef)
+			return err
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				memory, told := storagetest.NewMemory(), new(failuresTold)
+				codes := node(t, memory, nil, told.observe)
+				found, code := load(t, codes, mint(t, codes, time.Now())), mint(t, codes, time.Now())
+				wantError(t, codes.Redeem(t.Context(), found), nil)
+				memory.Reset()
+				release := hang(memory, storagetest.OpLoad)
+				for range row.places {
+					go row.ask(t.Context(), codes, found.GrantRef())
+				}
+				synctest.Wait()
+				wantError(t, row.ask(t.Context(), codes, found.GrantRef()), storage.ErrUnavailable)
+				told.want(t) // the storage did nothing wrong
+				if calls := memory.Count(); calls != row.places {
+					t.Errorf("%d calls of the storage", calls)
+				}
+				for range storage.MaxInFlight {
+					go codes.Load(t.Context(), code)
+				}
+				synctest.Wait()
+				if calls := memory.Count(); calls != row.places+storage.MaxInFlight {
+					t.Errorf("%d calls of the storage, others' included", calls)
+				}
+				release()
+			})
 		})
-	})
-	t.Run("C11 F48 bearers of tokens fill the places of grants alone", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			memory := storagetest.NewMemory()
-			codes := node(t, memory, nil)
-			code := mint(t, codes, time.Now())
-			found := load(t, codes, code)
-			wantError(t, codes.Redeem(t.Context(), found), nil)
-			ref, other := found.GrantRef(), mint(t, codes, time.Now())
-			memory.Reset()
-			release := hang(memory, storagetest.OpLoad)
-			for range storage.MaxGrants {
-				go codes.Grant(t.Context(), ref)
-			}
-			synctest.Wait()
-			_, err := codes.Grant(t.Context(), ref)
-			wantError(t, err, storage.ErrUnavailable)
-			for range storage.MaxInFlight {
-				go codes.Load(t.Context(), other)
-			}
-			synctest.Wait()
-			if calls := memory.Count(); calls != storage.MaxGrants+storage.MaxInFlight {
-				t.Errorf("%d calls of the storage", calls)
-			}
-			release()
-		})
-	})
+	}
 	t.Run("F48 a claim that finds no place leaves the code good", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			memory := storagetest.NewMemory()
